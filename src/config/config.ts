@@ -1,0 +1,217 @@
+import { IsBoolean, IsIn } from 'class-validator';
+import { bool, choice, count, duration, list, text } from './kind.js';
+import { Setting } from './setting.js';
+import { AreAbsoluteGlobs, Between, BetweenDurations, IsListenAddress, IsPath, IsPathOrEmpty, IsRoutePath } from './validators.js';
+import { VMM_EXECUTABLES } from './vmm-executables.js';
+
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export const LOG_FORMATS = ['json', 'text'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/**
+ * Everything that can be set, once: property, key, kind, default (the initial value), help and bounds. Flags, environment names, YAML keys,
+ * `--help` and the table in the README are made from this. A property is its key in camel case, with `Ms` where it is a duration.
+ */
+export class Config {
+  @Setting({
+    key: 'config.file',
+    kind: text('FILE'),
+    help: 'YAML file with settings; it is read again on SIGHUP. Only a flag or the environment can name it.',
+  })
+  @IsPathOrEmpty()
+  readonly configFile: string = '';
+
+  @Setting({
+    key: 'web.listen-address',
+    kind: text('ADDRESS'),
+    help: 'Where to listen: host:port, [::1]:port, :port for every address of the host, or unix:/path. An address that other hosts can reach needs web.token-file or web.allow-unauthenticated.',
+  })
+  @IsListenAddress()
+  readonly webListenAddress: string = '127.0.0.1:10177';
+
+  @Setting({
+    key: 'web.telemetry-path',
+    kind: text('PATH'),
+    help: 'Path of the Prometheus page, for scrapers that cannot be told another one.',
+  })
+  @IsRoutePath()
+  readonly webTelemetryPath: string = '/metrics';
+
+  @Setting({
+    key: 'web.token-file',
+    kind: text('FILE'),
+    help: 'Bearer tokens that may read, one a line; lines that begin with # are comments. Empty: no token is asked for.',
+  })
+  @IsPathOrEmpty()
+  readonly webTokenFile: string = '';
+
+  @Setting({
+    key: 'web.allow-unauthenticated',
+    kind: bool,
+    help: 'Listen without tokens on an address that other hosts can reach: whoever reaches it sees names, sizes and load of all instances.',
+  })
+  @IsBoolean()
+  readonly webAllowUnauthenticated: boolean = false;
+
+  @Setting({
+    key: 'web.max-requests',
+    kind: count,
+    help: 'Scrapes answered at the same time; further ones are refused, because each holds a page in memory until its reader has taken it.',
+  })
+  @Between(1, 10_000)
+  readonly webMaxRequests: number = 40;
+
+  @Setting({
+    key: 'web.drain-timeout',
+    kind: duration,
+    help: 'How long running answers may take after SIGTERM before their connections are closed.',
+  })
+  @BetweenDurations(0, 10 * MINUTE)
+  readonly webDrainTimeoutMs: number = 10 * SECOND;
+
+  @Setting({
+    key: 'web.disable-exporter-metrics',
+    kind: bool,
+    help: 'Leave out vmgauge_process_* and vmgauge_nodejs_*, the metrics of the agent itself, where each series is paid for.',
+  })
+  @IsBoolean()
+  readonly webDisableExporterMetrics: boolean = false;
+
+  @Setting({ key: 'path.procfs', kind: text('DIR'), help: 'Where procfs of the host is mounted; another one inside a container.' })
+  @IsPath()
+  readonly pathProcfs: string = '/proc';
+
+  @Setting({ key: 'path.sysfs', kind: text('DIR'), help: 'Where sysfs of the host is mounted; another one inside a container.' })
+  @IsPath()
+  readonly pathSysfs: string = '/sys';
+
+  @Setting({ key: 'path.cgroup', kind: text('DIR'), help: 'Where the cgroup hierarchy of the host is mounted, version 1 or 2.' })
+  @IsPath()
+  readonly pathCgroup: string = '/sys/fs/cgroup';
+
+  @Setting({ key: 'path.run', kind: text('DIR'), help: 'Run directory of the host, where libvirt, Kata and VMMs keep state and sockets.' })
+  @IsPath()
+  readonly pathRun: string = '/run';
+
+  @Setting({
+    key: 'discovery.interval',
+    kind: duration,
+    help: 'How often to look for new instances: a new one is seen this late, and each look walks through all processes of the host.',
+  })
+  @BetweenDurations(100, HOUR)
+  readonly discoveryIntervalMs: number = 2 * SECOND;
+
+  @Setting({
+    key: 'discovery.vmm-executables',
+    kind: list('GLOB'),
+    help: 'Executables that are VMMs even without a KVM descriptor (emulation, a VM not yet started): absolute paths as /proc/<pid>/exe shows them, * is any characters but /. List no path that a user of the host can write.',
+    reload: true,
+  })
+  @AreAbsoluteGlobs()
+  readonly discoveryVmmExecutables: readonly string[] = VMM_EXECUTABLES;
+
+  @Setting({
+    key: 'collection.max-age',
+    kind: duration,
+    help: 'An answer is never older than this plus one sweep; requests within it share a sweep. 0s reads the host for every request.',
+    reload: true,
+  })
+  @BetweenDurations(0, HOUR)
+  readonly collectionMaxAgeMs: number = SECOND;
+
+  @Setting({
+    key: 'collection.interval',
+    kind: duration,
+    help: 'Sweep in the background this often, so that rates and the last sample of a stopped instance do not depend on scrapes.',
+  })
+  @BetweenDurations(100, HOUR)
+  readonly collectionIntervalMs: number = 5 * SECOND;
+
+  @Setting({
+    key: 'collection.slow-interval',
+    kind: duration,
+    help: 'How often to read what is dear or rarely changes (status, limits, memory details).',
+  })
+  @BetweenDurations(SECOND, DAY)
+  readonly collectionSlowIntervalMs: number = MINUTE;
+
+  @Setting({
+    key: 'collection.stopped-retention',
+    kind: duration,
+    help: 'How long a stopped instance still answers its last sample, so that a slow scraper sees the end of it.',
+    reload: true,
+  })
+  @BetweenDurations(0, 7 * DAY)
+  readonly collectionStoppedRetentionMs: number = 5 * MINUTE;
+
+  @Setting({
+    key: 'collection.deadline',
+    kind: duration,
+    help: 'A sweep that takes longer ends with what it has; the instances it did not reach say so.',
+  })
+  @BetweenDurations(100, 10 * MINUTE)
+  readonly collectionDeadlineMs: number = 5 * SECOND;
+
+  @Setting({
+    key: 'collector.wait.interval',
+    kind: duration,
+    help: 'How often to read the run queue wait, which means one file for each thread of each VMM.',
+  })
+  @BetweenDurations(SECOND, HOUR)
+  readonly collectorWaitIntervalMs: number = 10 * SECOND;
+
+  @Setting({
+    key: 'collector.pss.interval',
+    kind: duration,
+    help: 'How often to read the proportional set size, at 11 ms of CPU a GiB while the memory map of the VM is locked.',
+  })
+  @BetweenDurations(SECOND, DAY)
+  readonly collectorPssIntervalMs: number = MINUTE;
+
+  @Setting({ key: 'source.hypeman.data-dir', kind: text('DIR'), help: 'Data directory of hypeman, which holds guests/<id>/metadata.json.' })
+  @IsPath()
+  readonly sourceHypemanDataDir: string = '/var/lib/hypeman';
+
+  @Setting({
+    key: 'source.file.path',
+    kind: text('FILE'),
+    help: 'File in which a control plane names its instances. Empty: off.',
+  })
+  @IsPathOrEmpty()
+  readonly sourceFilePath: string = '';
+
+  @Setting({
+    key: 'source.registration.token-file',
+    kind: text('FILE'),
+    help: 'Bearer tokens that may register instances, one a line; lines that begin with # are comments. Empty: registration is off.',
+  })
+  @IsPathOrEmpty()
+  readonly sourceRegistrationTokenFile: string = '';
+
+  @Setting({
+    key: 'source.registration.store',
+    kind: text('FILE'),
+    help: 'Where registered instances are kept, so that they outlive a restart of the agent.',
+  })
+  @IsPath()
+  readonly sourceRegistrationStore: string = '/var/lib/vmgauge/registrations.json';
+
+  @Setting({ key: 'log.level', kind: choice(LOG_LEVELS), help: 'Least weight of a line that is written.', reload: true })
+  @IsIn(LOG_LEVELS)
+  readonly logLevel: LogLevel = 'info';
+
+  @Setting({ key: 'log.format', kind: choice(LOG_FORMATS), help: 'One JSON object a line for machines, or text for people.' })
+  @IsIn(LOG_FORMATS)
+  readonly logFormat: LogFormat = 'json';
+
+  /** By name: is the collector on (`--collector.<name>`)? */
+  readonly collectors: ReadonlyMap<string, boolean> = new Map();
+  /** By name: is the source on (`--source.<name>`)? */
+  readonly sources: ReadonlyMap<string, boolean> = new Map();
+}

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { declarations } from './declarations.js';
+import { configTable, helpText } from './help.js';
+
+const known = {
+  collectors: [
+    { name: 'cpu', enabled: true, help: '`/proc/<pid>/stat`: CPU time' },
+    { name: 'pss', enabled: false, help: '`/proc/<pid>/smaps_rollup`: proportional set size, a | b' },
+  ],
+  sources: [{ name: 'file', enabled: true, help: 'Instances that a file names.' }],
+};
+
+describe('--help', () => {
+  it('is as recorded', async () => {
+    await expect(helpText(known)).toMatchFileSnapshot('help.golden.txt');
+  });
+
+  it('is no wider than 100 columns and names every setting', () => {
+    const text = helpText(known);
+    expect(text.split('\n').filter((line) => line.length > 100)).toEqual([]);
+    expect(declarations(known).filter(({ key }) => !new RegExp(`^ {2}--(\\[no-\\])?${key}(=\\S+)?$`, 'm').test(text))).toEqual([]);
+  });
+
+  it('shows every default of a list', () => {
+    expect(helpText(known)).toContain('/snap/lxd/*/bin/qemu-system-*\n');
+  });
+});
+
+describe('the table for the README', () => {
+  it('is as recorded', async () => {
+    await expect(configTable(known)).toMatchFileSnapshot('config-table.golden.txt');
+  });
+
+  it('has a row of four cells for every setting', () => {
+    const rows = configTable(known).trimEnd().split('\n').slice(2);
+    expect(rows).toHaveLength(declarations(known).length);
+    for (const row of rows) expect(row.split(/(?<!\\)\|/)).toHaveLength(6);
+  });
+});

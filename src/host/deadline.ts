@@ -1,0 +1,19 @@
+import { HostError } from './host-error.js';
+
+/**
+ * Waits no longer than the deadline. What was waited for goes on in the background and its result is dropped: a read that hangs in
+ * the kernel keeps one thread-pool thread until it returns, which nobody can prevent.
+ * @throws HostError ETIMEDOUT
+ */
+export async function withDeadline<T>(work: Promise<T>, deadlineMs: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new HostError('ETIMEDOUT', `${what} took longer than ${deadlineMs} ms`)), deadlineMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => undefined);
+  }
+}

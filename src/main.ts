@@ -1,0 +1,91 @@
+import { ConsoleLogger, type LogLevel as NestLogLevel } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AppModule } from './app.module.js';
+import type { Config, LogLevel } from './config/config.js';
+import { parseListenAddress } from './config/listen-address.js';
+import { makeAdapter, protect } from './http/server.js';
+import { TokenSet } from './http/tokens.js';
+import { Settings } from './model/settings.js';
+import { Agent } from './modules/collection/agent.js';
+import { Readiness } from './modules/health/readiness.js';
+import { Discovery } from './modules/instances/discovery.js';
+import { SelfFamilies } from './modules/metrics/self.js';
+import { settingsOf, tokensIn } from './settings-of.js';
+
+export interface Running {
+  readonly app: NestFastifyApplication;
+  /** Where it listens, as a URL or `unix:` path. */
+  readonly address: string;
+  /** Takes over what a reload may change. @throws when a source or token file is bad; nothing is then taken over */
+  reload(config: Config): Promise<void>;
+  /** How a reload of the configuration file went, for /metrics. */
+  reloaded(successful: boolean): void;
+  /** Finishes what is under way, at most for the drain timeout. */
+  stop(): Promise<void>;
+}
+
+const LEVELS: Readonly<Record<LogLevel, NestLogLevel[]>> = {
+  error: ['fatal', 'error'],
+  warn: ['fatal', 'error', 'warn'],
+  info: ['fatal', 'error', 'warn', 'log'],
+  debug: ['fatal', 'error', 'warn', 'log', 'debug', 'verbose'],
+};
+
+/** Configuration → application → listening. @throws when a source's configuration is bad or the address is taken */
+export async function serve(config: Config, readFile: (path: string) => string): Promise<Running> {
+  const logger = new ConsoleLogger('vmgauge', { json: config.logFormat === 'json', colors: false, logLevels: LEVELS[config.logLevel] });
+  const tokens = new TokenSet(tokensIn(config.webTokenFile, readFile));
+  const settings = settingsOf(config, readFile);
+  const roots = { proc: config.pathProcfs, sys: config.pathSysfs, cgroup: config.pathCgroup, run: config.pathRun };
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.register({ settings, roots }), makeAdapter(), {
+    logger,
+    abortOnError: false,
+  });
+  const readiness = app.get(Readiness);
+  protect(app, { tokens, draining: () => readiness.draining, logger });
+  const address = await listen(app, config.webListenAddress);
+  return {
+    app,
+    address,
+    reloaded: (successful) => app.get(SelfFamilies).reloaded(successful),
+    reload: async (fresh) => {
+      const next = { tokens: tokensIn(fresh.webTokenFile, readFile), settings: settingsOf(fresh, readFile) };
+      await app.get(Agent).reload();
+      tokens.replace(next.tokens);
+      Object.assign(app.get(Settings), next.settings);
+      app.get(Discovery).listExecutables(fresh.discoveryVmmExecutables);
+      logger.setLogLevels(LEVELS[fresh.logLevel]);
+    },
+    stop: () => drain(app, readiness, config.webDrainTimeoutMs),
+  };
+}
+
+/** Every address of the host is `::` where there is IPv6: it takes IPv4 as well. */
+async function listen(app: NestFastifyApplication, text: string): Promise<string> {
+  const address = parseListenAddress(text);
+  if (!address) throw new Error(`cannot listen on ${text}`);
+  await app.init();
+  const server = app.getHttpAdapter().getInstance();
+  if (address.kind === 'unix') return server.listen({ path: address.path });
+  if (address.host !== null) return server.listen({ host: address.host, port: address.port });
+  try {
+    return await server.listen({ host: '::', port: address.port });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && (error.code === 'EAFNOSUPPORT' || error.code === 'EADDRNOTAVAIL'))) throw error;
+    return server.listen({ host: '0.0.0.0', port: address.port });
+  }
+}
+
+/**
+ * Not ready, no new connections, answers under way finish, then all is closed. Fastify alone would wait for idle keep-alive connections for
+ * as long as their clients like.
+ */
+async function drain(app: NestFastifyApplication, readiness: Readiness, timeoutMs: number): Promise<void> {
+  readiness.draining = true;
+  const server = app.getHttpServer();
+  const deadline = setTimeout(() => server.closeAllConnections(), timeoutMs);
+  server.closeIdleConnections();
+  await app.close();
+  clearTimeout(deadline);
+}

@@ -1,0 +1,76 @@
+/** Words for what runs on a host. No value here comes from a guest; every string may come from a stranger's argv or file. */
+
+export const HYPERVISORS = ['qemu', 'cloud-hypervisor', 'firecracker', 'stratovirt', 'dragonball', 'kvm', 'unknown'] as const;
+/** `kvm`: a process that holds a kvm-vm descriptor and is none of the others. */
+export type Hypervisor = (typeof HYPERVISORS)[number];
+
+export const STATES = ['running', 'paused', 'created', 'initializing', 'standby', 'stopped', 'unknown'] as const;
+export type InstanceState = (typeof STATES)[number];
+
+/** Ids are checked against this before anything else is done with them; an id never becomes a path before. */
+export const ID_PATTERN = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
+/** A name becomes a label value and JSON, never a path. Longer ones are cut, control characters become `?`. */
+export const NAME_LIMIT = 256;
+
+/**
+ * Where a NIC's frames can be counted on the host.
+ * `tap`: counters are the guest's, mirrored. `macvtap`: counters are already the guest's.
+ * The others never pass a host interface that belongs to the instance: unsupported, not 0.
+ */
+export const NIC_KINDS = ['tap', 'macvtap', 'user', 'vhost-user', 'vdpa', 'passthrough', 'socket', 'other'] as const;
+export type NicKind = (typeof NIC_KINDS)[number];
+
+export interface Nic {
+  readonly kind: NicKind;
+  /** Host interface name; missing where the kind has none or it is not known yet. */
+  readonly name?: string;
+  readonly mac?: string;
+  /** The VMM's own id for the device (`-netdev id=`, `iface_id`). */
+  readonly device?: string;
+}
+
+/** A source's word that a process is the instance's VMM. It is believed only after the checks it carries hold. */
+export interface ProcessClaim {
+  readonly pid: number;
+  /** Field 22 of /proc/<pid>/stat: clock ticks after boot. Where it is given, another start time is another process. */
+  readonly startTicks?: number;
+  /** Boot the start time belongs to (/proc/sys/kernel/random/boot_id). */
+  readonly bootId?: string;
+  /** A string that one argument of the process must contain, such as the path of its control socket. */
+  readonly argument?: string;
+  /** The process must be a VMM by evidence: a kvm-vm descriptor or a listed executable. */
+  readonly mustBeVmm?: boolean;
+}
+
+/** What one source says of one instance. Everything but the id may be unknown. */
+export interface InstanceRecord {
+  readonly id: string;
+  readonly name?: string;
+  readonly uuid?: string;
+  readonly hypervisor?: Hypervisor;
+  readonly state?: InstanceState;
+  readonly process?: ProcessClaim;
+  readonly vcpus?: number;
+  readonly memoryBytes?: number;
+  /** All NICs of the instance; an empty list says that it has none, a missing one that the source does not know. */
+  readonly nics?: readonly Nic[];
+  /** Control sockets as the process names them: absolute, relative to its cwd, or inside its root. */
+  readonly sockets?: readonly string[];
+}
+
+/** Finds instances. One file plus one line in instances/sources.ts, or an object handed to `VmgaugeModule.register`. */
+export interface InstanceSource {
+  readonly name: string;
+  /**
+   * What the last look left out and why, by id or file name: at most 100 lines, each short and without any content of a file, fit to be
+   * shown to whoever may see the list. Missing where a source cannot leave anything out.
+   */
+  readonly problems?: ReadonlyMap<string, string>;
+  /** Everything this source knows now; asked once per rescan, off the scrape path. May throw: the last good answer then stays. */
+  list(): readonly InstanceRecord[] | Promise<readonly InstanceRecord[]>;
+  /** Called once before the first `list`. */
+  start?(): void | Promise<void>;
+  /** SIGHUP: read configuration files again. Throws when the new content is bad; the old one then stays in force. */
+  reload?(): void | Promise<void>;
+  stop?(): void | Promise<void>;
+}

@@ -1,0 +1,69 @@
+/**
+ * Declarations of what is measured. A declaration stands once, in its collector's file; the table makes a column of it, the JSON view a
+ * member, the text view a line, the documents a row. Nothing else in the source spells a family's name.
+ */
+
+export type MetricType = 'counter' | 'gauge';
+
+/** Label sets that a row carries, rendered once when the row is made. */
+export type Identity = 'id' | 'id_and_name' | 'interface' | 'info' | 'collector';
+
+/** A Prometheus family. Two metrics may share one family when static labels tell them apart. */
+export interface Family {
+  readonly name: string;
+  readonly type: MetricType;
+  readonly help: string;
+  /** OpenMetrics unit, the last word of the name before `_total`; missing where the name ends in none. */
+  readonly unit?: 'seconds' | 'bytes' | 'ratio';
+  readonly identity: Identity;
+}
+
+/** Decimal exponent of a column whose cells are any double rather than integers of a power of ten. */
+export const FLOAT = -1;
+
+export interface Exposure {
+  readonly family: Family;
+  /** Labels that are the same in every row, in the order written. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface Metric {
+  /** Where it stands in the stats document, dotted: `cpu.user_seconds`. Also the column's name. */
+  readonly json: string;
+  /** A second place in the document, where a seed fixes one of the two. */
+  readonly alias?: string;
+  readonly description: string;
+  /** The value is cell × 10^-decimals; integers stay exact to 2^53 and print without a double's tail. */
+  readonly decimals: number;
+  readonly families: readonly Exposure[];
+  /** Member of `rates` in the stats document that this counter's growth per second becomes. */
+  readonly rate?: string;
+}
+
+type Spec = Omit<Family, 'type' | 'identity'> & { readonly identity?: Identity };
+
+export const counter = (spec: Spec): Family => ({ identity: 'id', ...spec, type: 'counter' });
+export const gauge = (spec: Spec): Family => ({ identity: 'id', ...spec, type: 'gauge' });
+
+/** One column. Without families it is in the JSON document only. */
+export function metric(spec: {
+  json: string;
+  alias?: string;
+  description?: string;
+  decimals?: number;
+  family?: Family;
+  labels?: Readonly<Record<string, string>>;
+  also?: readonly Exposure[];
+  rate?: string;
+}): Metric {
+  const own: Exposure[] = spec.family ? [{ family: spec.family, ...(spec.labels ? { labels: spec.labels } : {}) }] : [];
+  const families = [...own, ...(spec.also ?? [])];
+  return {
+    json: spec.json,
+    description: spec.description ?? families[0]?.family.help ?? '',
+    decimals: spec.decimals ?? 0,
+    families,
+    ...(spec.alias === undefined ? {} : { alias: spec.alias }),
+    ...(spec.rate === undefined ? {} : { rate: spec.rate }),
+  };
+}

@@ -1,0 +1,27 @@
+/** What the rooms need of the configuration. Members that a reload may change are read at each use. */
+export class Settings {
+  /** An answer is made of a sweep that began no longer ago than this, milliseconds. */
+  maxAgeMs = 1000;
+  /** Between two sweeps that nobody asked for: rates, history, closing samples. */
+  sweepIntervalMs = 5000;
+  rescanIntervalMs = 2000;
+  slowIntervalMs = 60_000;
+  waitIntervalMs = 10_000;
+  pssIntervalMs = 60_000;
+  stoppedRetentionMs = 300_000;
+  /** Metrics pages rendered at the same time; more are refused. */
+  maxRequests = 40;
+  telemetryPath = '/metrics';
+  /** Executables that are VMMs by their path alone, absolute, `*` within a part. */
+  executables: readonly string[] = [];
+  /** Collectors switched on or off against their own default. */
+  collectors: ReadonlyMap<string, boolean> = new Map();
+  sources: ReadonlyMap<string, boolean> = new Map();
+  hypemanDataDir = '/var/lib/hypeman';
+  registrationFile = '';
+  registrationStore = '';
+  /** Whether instances can be registered over HTTP: only with a token. */
+  registrationTokens: readonly string[] = [];
+  /** Leaves out what the agent says of its own process. */
+  exporterMetrics = true;
+}

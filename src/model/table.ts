@@ -1,0 +1,118 @@
+import type { Metric } from './metric.js';
+
+/** One metric of all rows. Collectors write `back`; readers see `front`; a publish exchanges the two. NaN is an empty cell. */
+export class Column {
+  front: Float64Array;
+  back: Float64Array;
+
+  constructor(
+    readonly metric: Metric,
+    capacity: number,
+  ) {
+    this.front = new Float64Array(capacity).fill(Number.NaN);
+    this.back = new Float64Array(capacity).fill(Number.NaN);
+  }
+}
+
+/** Which rows a reader may look at, in the order they are printed. Replaced as a whole by a publish, never changed. */
+export interface Order<Key> {
+  readonly rows: Int32Array;
+  /** `keys[i]` is the key of `rows[i]`. */
+  readonly keys: readonly Key[];
+}
+
+const FIRST_CAPACITY = 64;
+
+/**
+ * A row per instance (or per interface of an instance), a column per metric, two generations of cells. A sweep writes into the back
+ * while readers walk the front, so no page and no document is ever made of two halves. Rows are added and removed at the back too and
+ * become visible, or reusable, with the next publish.
+ */
+export class Table<Key> {
+  readonly columns: Column[] = [];
+  order: Order<Key> = { rows: new Int32Array(0), keys: [] };
+  private capacity = FIRST_CAPACITY;
+  private readonly free: number[] = [];
+  private readonly leaving: number[] = [];
+  private used = 0;
+  private readonly live = new Map<number, Key>();
+  private changed = false;
+
+  /** @param compare order of the rows in every answer, so that two answers about an unchanged host are equal byte for byte */
+  constructor(private readonly compare: (a: Key, b: Key) => number) {}
+
+  column(metric: Metric): Column {
+    const column = new Column(metric, this.capacity);
+    this.columns.push(column);
+    return column;
+  }
+
+  /** A column for each metric of a collector, under the collector's own words. */
+  columnsOf<Words extends string>(metrics: Readonly<Record<Words, Metric>>): Readonly<Record<Words, Column>> {
+    const columns = Object.entries<Metric>(metrics).map(([word, metric]) => [word, this.column(metric)]);
+    // Object.fromEntries forgets the keys' names; they are those of `metrics`.
+    return Object.fromEntries(columns) as Record<Words, Column>;
+  }
+
+  /** A row of empty cells, seen by readers after the next publish. Only between `begin` and `publish`: no reader is under way then. */
+  add(key: Key): number {
+    const row = this.free.pop() ?? this.used++;
+    if (row >= this.capacity) this.grow();
+    for (const column of this.columns) column.front[row] = column.back[row] = Number.NaN;
+    this.live.set(row, key);
+    this.changed = true;
+    return row;
+  }
+
+  /** Readers see the row until the next publish; only then is it used again. */
+  remove(row: number): void {
+    if (!this.live.delete(row)) return;
+    this.leaving.push(row);
+    this.changed = true;
+  }
+
+  /** Rows of the back generation whose key satisfies the question, in the order they were added. */
+  rowsOf(question: (key: Key) => boolean): number[] {
+    return [...this.live].filter(([, key]) => question(key)).map(([row]) => row);
+  }
+
+  key(row: number): Key | undefined {
+    return this.live.get(row);
+  }
+
+  get size(): number {
+    return this.live.size;
+  }
+
+  /** Before a sweep, with no reader under way: cells that nobody rewrites keep their last value. */
+  begin(): void {
+    for (const column of this.columns) column.back.set(column.front.subarray(0, this.used));
+  }
+
+  publish(): void {
+    for (const column of this.columns) {
+      const front = column.front;
+      column.front = column.back;
+      column.back = front;
+    }
+    if (!this.changed) return;
+    this.changed = false;
+    const sorted = [...this.live].sort((a, b) => this.compare(a[1], b[1]));
+    this.order = { rows: Int32Array.from(sorted, ([row]) => row), keys: sorted.map(([, key]) => key) };
+    this.free.push(...this.leaving.splice(0));
+  }
+
+  private grow(): void {
+    this.capacity *= 2;
+    for (const column of this.columns) {
+      column.front = widen(column.front, this.capacity);
+      column.back = widen(column.back, this.capacity);
+    }
+  }
+}
+
+function widen(cells: Float64Array, capacity: number): Float64Array {
+  const wider = new Float64Array(capacity).fill(Number.NaN);
+  wider.set(cells);
+  return wider;
+}

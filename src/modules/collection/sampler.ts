@@ -1,0 +1,155 @@
+import type { Clock } from '../../host/clock.js';
+import type { Collector } from '../../model/collector.js';
+import { gauge, metric } from '../../model/metric.js';
+import { Outcome } from '../../model/outcome.js';
+import type { Column } from '../../model/table.js';
+import type { Tables } from '../../model/tables.js';
+import type { Instance } from '../instances/instance.js';
+
+const SUCCESS = gauge({
+  name: 'vmgauge_collector_success',
+  help: '1 when the collector read this instance, 0 when it is absent or failed; vmgauge_collector_outcome says why.',
+  identity: 'id',
+});
+
+/** What the house knows of one collector's turns: cells per instance, sums over a sweep. */
+export interface CollectorState {
+  readonly collector: Collector;
+  readonly enabled: boolean;
+  readonly columns: readonly Column[];
+  readonly outcome: Column;
+  readonly seconds: Column;
+  /** Monotonic milliseconds of the last turn. */
+  readonly at: Column;
+  readonly success: Column;
+  /** Seconds spent in the last sweep, all instances. */
+  sweepSeconds: number;
+  lastSuccessMs: number | null;
+  unexpected: number;
+}
+
+export interface Intervals {
+  readonly slow: number;
+  readonly threads: number;
+}
+
+/** Golden ratio: the multiples' fractions of any run of rows are spread evenly. */
+const SPREAD = 0.618_033_988_749_895;
+
+/** Gives every collector its turn at one instance and writes down how it went. */
+export class Sampler {
+  readonly states: readonly CollectorState[];
+  private readonly each: readonly CollectorState[];
+  private readonly timed: readonly { readonly state: CollectorState; readonly interval: () => number; readonly due: number[] }[];
+  private readonly closing: readonly CollectorState[];
+  private readonly detachedOutcomes = new Map<CollectorState, Map<number, Outcome>>();
+
+  constructor(
+    tables: Tables,
+    collectors: readonly Collector[],
+    enabled: (name: string) => boolean,
+    intervals: () => Intervals,
+    private readonly clock: Clock,
+    private readonly report: (collector: string, error: unknown) => void,
+  ) {
+    this.states = collectors.map((collector) => stateOf(tables, collector, enabled(collector.about.name)));
+    const active = this.states.filter((state) => state.enabled);
+    const ofTier = (tier: string): CollectorState[] => active.filter(({ collector }) => collector.about.tier === tier);
+    this.each = [...ofTier('sweep'), ...ofTier('detached')];
+    this.timed = [
+      ...ofTier('slow').map((state) => ({ state, interval: () => intervals().slow, due: [] })),
+      ...ofTier('threads').map((state) => ({ state, interval: () => intervals().threads, due: [] })),
+    ];
+    this.closing = active.filter(({ collector }) => collector.about.closing);
+    for (const state of ofTier('detached')) this.detachedOutcomes.set(state, new Map());
+  }
+
+  get active(): readonly CollectorState[] {
+    return this.states.filter(({ enabled }) => enabled);
+  }
+
+  attach(instance: Instance): void {
+    for (const state of this.states) {
+      if (state.enabled) state.collector.attach?.(instance);
+      else state.outcome.back[instance.row] = Outcome.notConfigured;
+    }
+    for (const { due } of this.timed) due[instance.row] = Number.NEGATIVE_INFINITY;
+  }
+
+  detach(instance: Instance): void {
+    for (const { collector, enabled } of this.states) if (enabled) collector.detach?.(instance);
+    for (const outcomes of this.detachedOutcomes.values()) outcomes.delete(instance.row);
+  }
+
+  begin(): void {
+    for (const state of this.states) state.sweepSeconds = 0;
+  }
+
+  /** One instance, whose stat has just been read. @param now monotonic milliseconds @returns the clock's reading afterwards */
+  sample(instance: Instance, now: number): number {
+    let at = now;
+    for (const state of this.each) at = this.turn(state, instance, at);
+    for (const { state, interval, due } of this.timed) {
+      const { row } = instance;
+      if (now < due[row]) continue;
+      const first = due[row] === Number.NEGATIVE_INFINITY;
+      due[row] = now + interval() * (first ? (row * SPREAD) % 1 : 1);
+      at = this.turn(state, instance, at);
+    }
+    return at;
+  }
+
+  /** The last totals of a zombie. */
+  sampleClosing(instance: Instance, now: number): void {
+    let at = now;
+    for (const state of this.closing) at = this.turn(state, instance, at);
+  }
+
+  /** Takes over what a detached collector found; its cells are filled by its next turn. */
+  detachedResult(state: CollectorState, row: number, outcome: Outcome): void {
+    this.detachedOutcomes.get(state)?.set(row, outcome);
+    state.at.front[row] = state.at.back[row] = this.clock.monotonic();
+  }
+
+  private turn(state: CollectorState, instance: Instance, started: number): number {
+    const { row } = instance;
+    let outcome: Outcome;
+    try {
+      outcome = state.collector.collect(instance);
+    } catch (error) {
+      // A defect of ours, not of the host; it must not cost other collectors or instances anything.
+      outcome = Outcome.ioError;
+      state.unexpected++;
+      this.report(state.collector.about.name, error);
+    }
+    const detached = this.detachedOutcomes.get(state)?.get(row);
+    if (detached !== undefined) outcome = detached;
+    if (outcome !== Outcome.ok) for (const column of state.columns) column.back[row] = Number.NaN;
+    const ended = this.clock.monotonic();
+    state.outcome.back[row] = outcome;
+    state.success.back[row] = outcome === Outcome.ok ? 1 : 0;
+    state.seconds.back[row] = (ended - started) / 1000;
+    if (detached === undefined) state.at.back[row] = ended;
+    state.sweepSeconds += (ended - started) / 1000;
+    if (outcome === Outcome.ok) state.lastSuccessMs = ended;
+    return ended;
+  }
+}
+
+function stateOf(tables: Tables, collector: Collector, enabled: boolean): CollectorState {
+  const { name } = collector.about;
+  const cell = (word: string): Column => tables.instances.column(metric({ json: `collectors.${name}.${word}` }));
+  const declared = new Set(collector.metrics);
+  return {
+    collector,
+    enabled,
+    columns: tables.instances.columns.filter((column) => declared.has(column.metric)),
+    outcome: cell('outcome'),
+    seconds: cell('seconds'),
+    at: cell('at'),
+    success: tables.instances.column(metric({ json: `collectors.${name}.success`, family: SUCCESS, labels: { collector: name } })),
+    sweepSeconds: 0,
+    lastSuccessMs: null,
+    unexpected: 0,
+  };
+}

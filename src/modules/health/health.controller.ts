@@ -1,0 +1,44 @@
+import { Controller, Get, Header } from '@nestjs/common';
+import { Doc } from '../../http/doc.js';
+import { ApiError } from '../../model/errors.js';
+import { Readiness } from './readiness.js';
+
+const OK = '{"status":"ok"}';
+const JSON_TYPE = 'application/json; charset=utf-8';
+const answer = (description: string) => ({ description, contentType: 'application/json', schema: 'Health', example: 'health.json' });
+
+/** Probes: they ask for no token and touch no instance. */
+@Controller()
+export class HealthController {
+  constructor(private readonly readiness: Readiness) {}
+
+  @Get('livez')
+  @Header('content-type', JSON_TYPE)
+  @Doc({ tag: 'health', summary: 'The process is alive', ok: answer('It is.'), errors: [], open: true })
+  livez(): string {
+    return OK;
+  }
+
+  @Get('readyz')
+  @Header('content-type', JSON_TYPE)
+  @Doc({
+    tag: 'health',
+    summary: 'The agent is warm and can answer',
+    description: '503 until discovery and two sweeps are done, while the agent drains, and while host discovery fails.',
+    ok: answer('It can.'),
+    errors: ['unavailable'],
+    open: true,
+  })
+  readyz(): string {
+    const reason = this.readiness.reason();
+    if (reason !== null) throw new ApiError('unavailable', reason, { 'retry-after': '1' });
+    return OK;
+  }
+
+  @Get('health')
+  @Header('content-type', JSON_TYPE)
+  @Doc({ tag: 'health', summary: 'The same as livez, for clients of hypeman', ok: answer('It is.'), errors: [], open: true })
+  health(): string {
+    return OK;
+  }
+}

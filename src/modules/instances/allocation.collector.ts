@@ -1,0 +1,44 @@
+import { Injectable } from '@nestjs/common';
+import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
+import { gauge, metric } from '../../model/metric.js';
+import { Outcome } from '../../model/outcome.js';
+import { Tables } from '../../model/tables.js';
+
+const METRICS = {
+  vcpus: metric({
+    json: 'allocated_vcpus',
+    description: 'vCPUs given to the VM: from its source, its command line, or the number of kvm-vcpu descriptors.',
+    family: gauge({ name: 'hypeman_vm_allocated_vcpus', help: 'Number of vCPUs allocated', identity: 'id_and_name' }),
+    also: [{ family: gauge({ name: 'vmgauge_vm_allocated_vcpus', help: 'vCPUs given to the VM.' }) }],
+  }),
+  memory: metric({
+    json: 'allocated_memory_bytes',
+    description: 'Memory given to the VM, hot-plugged memory included: from its source or its command line.',
+    family: gauge({ name: 'hypeman_vm_allocated_memory_bytes', help: 'Total allocated memory', unit: 'bytes', identity: 'id_and_name' }),
+    also: [{ family: gauge({ name: 'vmgauge_vm_allocated_memory_bytes', help: 'Memory given to the VM.', unit: 'bytes' }) }],
+  }),
+};
+
+/** What the sources say was given to the VM. No file is read. */
+@Injectable()
+export class AllocationCollector implements Collector {
+  static readonly about: CollectorAbout = {
+    name: 'allocation',
+    tier: 'sweep',
+    reads: 'the sources and `/proc/<pid>/cmdline`, at discovery: vCPUs and memory given to the VM',
+    enabled: true,
+  };
+  readonly about = AllocationCollector.about;
+  readonly metrics = Object.values(METRICS);
+  private readonly columns;
+
+  constructor(tables: Tables) {
+    this.columns = tables.instances.columnsOf(METRICS);
+  }
+
+  collect({ row, record: { vcpus, memoryBytes } }: Subject): Outcome {
+    this.columns.vcpus.back[row] = vcpus ?? Number.NaN;
+    this.columns.memory.back[row] = memoryBytes ?? Number.NaN;
+    return vcpus === undefined && memoryBytes === undefined ? Outcome.notConfigured : Outcome.ok;
+  }
+}

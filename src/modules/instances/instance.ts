@@ -1,0 +1,84 @@
+import type { Subject } from '../../model/collector.js';
+import { type Hypervisor, type InstanceRecord, type InstanceState, NAME_LIMIT, type Nic } from '../../model/instance.js';
+import type { ProcfsProcess } from '../procfs/held-process.js';
+import type { MergedInstance } from './merge.js';
+
+const STOPPED_BY_SIGNAL = 'T'.charCodeAt(0);
+const TRACED = 't'.charCodeAt(0);
+const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f\u2028\u2029]/g;
+
+/** One VM of this host for as long as it is known, over restarts of its VMM. */
+export class Instance implements Subject {
+  /** Row in the instance table; -1 while it has none. */
+  row = -1;
+  process: ProcfsProcess | null = null;
+  /** Found by a rescan, to be taken over by the next sweep. */
+  incoming: ProcfsProcess | null = null;
+  vhostThreads: readonly number[] = [];
+  /** Counts the VMM processes this instance has had; its counters start anew with each. */
+  generation = 0;
+  /** Milliseconds since 1970; null while unknown. */
+  startedMs: number | null = null;
+  /** The sweep that last sampled it; 0 before the first. */
+  sequence = 0;
+  sampledMs: number | null = null;
+  /** Monotonic milliseconds when its present process was taken over: no rate looks back beyond. */
+  attachedAt = 0;
+  /** Milliseconds since 1970 when its process was found gone; null while it has one or never had. */
+  endedMs: number | null = null;
+  /** Moves when something changed that is rendered into labels. */
+  version = 0;
+  devicesSuspect = false;
+  private merged: MergedInstance;
+
+  constructor(merged: MergedInstance) {
+    this.merged = merged;
+  }
+
+  get id(): string {
+    return this.merged.id;
+  }
+  get name(): string {
+    return clean(this.merged.record.name ?? this.merged.id);
+  }
+  get record(): InstanceRecord {
+    return this.merged.record;
+  }
+  get sources(): readonly string[] {
+    return this.merged.sources;
+  }
+  get hypervisor(): Hypervisor {
+    return this.merged.record.hypervisor ?? 'unknown';
+  }
+  get nics(): readonly Nic[] | null {
+    return this.merged.record.nics ?? null;
+  }
+
+  get current(): ProcfsProcess | null {
+    return this.incoming ?? this.process;
+  }
+
+  /** A source's word where it knows more than a process can tell; a VMM without a process does not run, whatever a source says. */
+  get state(): InstanceState {
+    const said = this.merged.record.state;
+    const process = this.current;
+    if (process) {
+      if (process.stateCode === STOPPED_BY_SIGNAL || process.stateCode === TRACED) return 'paused';
+      return said === undefined || said === 'unknown' || said === 'stopped' || said === 'standby' ? 'running' : said;
+    }
+    return said === 'standby' || (said === 'created' && this.endedMs === null) ? said : 'stopped';
+  }
+
+  update(merged: MergedInstance): void {
+    if (JSON.stringify(labelWords(merged)) !== JSON.stringify(labelWords(this.merged))) this.version++;
+    this.merged = merged;
+  }
+
+  devicesChanged(): void {
+    this.devicesSuspect = true;
+  }
+}
+
+const labelWords = ({ record, sources }: MergedInstance): unknown => [record.name, record.hypervisor, record.uuid, sources];
+
+const clean = (name: string): string => name.slice(0, NAME_LIMIT).replace(CONTROL_CHARACTERS, '?').toWellFormed();

@@ -1,0 +1,22 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { PrometheusModule } from '@willsoto/nestjs-prometheus';
+import { ClientFamilies } from './client-families.js';
+import { Exposition } from './exposition.js';
+import { InstanceMetricsController } from './instance-metrics.controller.js';
+import { MetricsController } from './metrics.controller.js';
+import { PROCESS_METRICS } from './process-metrics.js';
+import { SelfFamilies } from './self.js';
+
+/** Text views. nestjs-prometheus holds the agent's own few metrics and gives our controller its path. */
+@Module({})
+export class MetricsModule {
+  static register({ telemetryPath, exporterMetrics }: { telemetryPath: string; exporterMetrics: boolean }): DynamicModule {
+    return {
+      module: MetricsModule,
+      imports: [PrometheusModule.register({ controller: MetricsController, path: telemetryPath, defaultMetrics: { enabled: false } })],
+      providers: [Exposition, SelfFamilies, ClientFamilies, MetricsController, ...(exporterMetrics ? PROCESS_METRICS : [])],
+      controllers: [InstanceMetricsController],
+      exports: [Exposition],
+    };
+  }
+}

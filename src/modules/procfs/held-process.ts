@@ -1,0 +1,125 @@
+import type { HeldDirectory, HeldFile } from '../../host/held.js';
+import type { Host } from '../../host/host.js';
+import { HostError } from '../../host/host-error.js';
+import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
+import { type HeldProcess, STAT_LENGTH, Stat } from '../../model/process.js';
+import { parseStat } from './stat.js';
+
+/** Long enough for stat, statm, io, status and limits, whatever comm and groups hold. */
+const KERNEL_FILE_BYTES = 65_536;
+const shared = Buffer.allocUnsafeSlow(KERNEL_FILE_BYTES);
+
+const ZOMBIE = 'Z'.charCodeAt(0);
+const DEAD = 'X'.charCodeAt(0);
+
+/** A zombie or dead process still has its totals in `stat`: read once more, they are the closing sample. */
+export const hasEnded = (stateCode: number): boolean => stateCode === ZOMBIE || stateCode === DEAD;
+
+/**
+ * /proc/<pid> held open. Descriptors: the directory, stat, statm, io, fd/: five a process. A file we may not open is remembered as
+ * such and costs nothing later.
+ */
+export class ProcfsProcess implements HeldProcess {
+  readonly stat = new Float64Array(STAT_LENGTH);
+  stateCode = 0;
+  readonly startTicks: number;
+  private readonly statFile: HeldFile;
+  private readonly files: Record<'statm' | 'io', HeldFile | Error>;
+  private readonly descriptors: HeldDirectory | Error;
+
+  /** @param directory /proc/<pid>, owned by this object from now on. @throws the system's errors; EINVAL for a stat that does not parse */
+  constructor(
+    readonly pid: number,
+    private readonly directory: HeldDirectory,
+    private readonly host: Host,
+  ) {
+    this.statFile = directory.open('stat');
+    try {
+      const outcome = this.readStat();
+      if (outcome !== Outcome.ok) throw new HostError(outcome === Outcome.gone ? 'ESRCH' : 'EINVAL', `stat of ${pid} cannot be read`);
+      this.startTicks = this.stat[Stat.startTicks];
+      this.files = { statm: tryOpen(() => directory.open('statm')), io: tryOpen(() => directory.open('io')) };
+      this.descriptors = tryOpen(() => directory.openDirectory('fd'));
+    } catch (error) {
+      this.statFile.close();
+      throw error;
+    }
+  }
+
+  readStat(): Outcome {
+    try {
+      const length = this.statFile.read(shared);
+      const state = parseStat(shared, length, this.stat);
+      if (state < 0) return Outcome.malformed;
+      this.stateCode = state;
+      return Outcome.ok;
+    } catch (error) {
+      return outcomeOfErrno(error);
+    }
+  }
+
+  read(file: 'statm' | 'io', buffer: Buffer): number {
+    const held = this.files[file];
+    if (held instanceof Error) throw held;
+    return held.read(buffer);
+  }
+
+  descriptorCount(): number {
+    if (!this.host.descriptorCountBySize) return -1;
+    if (this.descriptors instanceof Error) throw this.descriptors;
+    return this.descriptors.size();
+  }
+
+  countDescriptors(): number {
+    if (this.descriptors instanceof Error) throw this.descriptors;
+    return this.descriptors.list().length;
+  }
+
+  readOnce(file: string, buffer: Buffer): number {
+    return this.directory.readOnce(file, buffer);
+  }
+
+  readAsync(file: string): Promise<string> {
+    return this.directory.readTextAsync(file);
+  }
+
+  threads(): readonly string[] {
+    return this.directory.list('task');
+  }
+
+  open(file: string): HeldFile {
+    return this.directory.open(file);
+  }
+
+  /** For those who look for more than the collectors do: descriptors, sockets, namespaces. */
+  get held(): HeldDirectory {
+    return this.directory;
+  }
+
+  close(): void {
+    this.statFile.close();
+    for (const file of [this.files.statm, this.files.io, this.descriptors]) if (!(file instanceof Error)) file.close();
+    this.directory.close();
+  }
+}
+
+/** A refusal is kept as the answer to every later read; lack of descriptors is not, the whole process is then tried again. */
+function tryOpen<T>(open: () => T): T | Error {
+  try {
+    return open();
+  } catch (error) {
+    if (!(error instanceof Error) || ('code' in error && (error.code === 'EMFILE' || error.code === 'ENFILE'))) throw error;
+    return error;
+  }
+}
+
+/** Holds the process that has this pid now. @throws ENOENT, ESRCH when there is none; EMFILE */
+export function holdProcess(host: Host, pid: number): ProcfsProcess {
+  const directory = host.holdDirectory(host.proc(String(pid)));
+  try {
+    return new ProcfsProcess(pid, directory, host);
+  } catch (error) {
+    directory.close();
+    throw error;
+  }
+}

@@ -1,0 +1,162 @@
+import { Injectable } from '@nestjs/common';
+import { Host } from '../../host/host.js';
+import { Slicer } from '../../host/slicer.js';
+import { Outcome, outcomeWords } from '../../model/outcome.js';
+import type { Column, Order } from '../../model/table.js';
+import type { InterfaceKey } from '../../model/tables.js';
+import { Tables } from '../../model/tables.js';
+import { timestamp } from '../../model/units.js';
+import { Collection } from '../collection/collection.js';
+import type { Instance } from '../instances/instance.js';
+import { CellTemplate, cell, type Generation, groupTemplates } from './document.js';
+
+/** The ten fields of hypeman's instance statistics, in its order. Two are words, the others stand in columns under the same name. */
+const HYPEMAN_FIELDS = [
+  'cpu_seconds',
+  'memory_rss_bytes',
+  'memory_vms_bytes',
+  'network_rx_bytes',
+  'network_tx_bytes',
+  'allocated_vcpus',
+  'allocated_memory_bytes',
+  'memory_utilization_ratio',
+] as const;
+
+const UTILIZATION = 'cpu_utilization_ratio';
+const CORES = 'cpu_cores';
+
+/** Renders stats documents: ready strings, made once per instance and sweep. A pure reader of the tables. */
+@Injectable()
+export class StatsView {
+  private readonly top = new CellTemplate();
+  private readonly groups: ReadonlyMap<string, CellTemplate>;
+  private readonly interfaceColumns: readonly Column[];
+  private readonly interfaceOutcome: Column | undefined;
+  private readonly vcpus: Column | undefined;
+  private readonly cache: { instance: Instance; sequence: number; json: string }[] = [];
+  private interfacesOf: { order: Order<InterfaceKey>; rows: ReadonlyMap<unknown, readonly number[]> } | null = null;
+  private readonly closing = new WeakMap<Instance, string>();
+
+  constructor(
+    private readonly tables: Tables,
+    private readonly collection: Collection,
+    private readonly host: Host,
+  ) {
+    const byPlace = new Map(tables.instances.columns.map((column) => [column.metric.json, column]));
+    for (const field of HYPEMAN_FIELDS) {
+      const column = byPlace.get(field);
+      if (!column) throw new Error(`no collector declares ${field}`);
+      this.top.text(`,"${field}":`);
+      this.top.cell(column);
+    }
+    this.vcpus = byPlace.get('allocated_vcpus');
+    this.groups = groupTemplates(tables.instances.columns);
+    this.interfaceOutcome = tables.interfaces.columns.find(({ metric }) => metric.json === 'outcome');
+    this.interfaceColumns = tables.interfaces.columns.filter((column) => column !== this.interfaceOutcome);
+    collection.onEnd = (instance) => this.closing.set(instance, this.render(instance, 'back'));
+  }
+
+  /** The document of one instance as JSON text. @param windowSeconds for its rates; without it they are over the last two sweeps */
+  json(instance: Instance, windowSeconds?: number): string {
+    if (instance.row < 0) return this.closing.get(instance) ?? this.render(instance, 'front');
+    if (windowSeconds !== undefined) return this.render(instance, 'front', windowSeconds);
+    const { sequence } = this.collection.last;
+    const known = this.cache[instance.row];
+    if (known && known.instance === instance && known.sequence === sequence) return known.json;
+    const json = this.render(instance, 'front');
+    this.cache[instance.row] = { instance, sequence, json };
+    return json;
+  }
+
+  /** Documents of many instances, in pieces; call inside `collection.read`. */
+  async *documents(instances: Iterable<Instance>, windowSeconds?: number): AsyncIterable<string> {
+    const slicer = new Slicer(this.host.clock);
+    for (const instance of instances) {
+      yield this.json(instance, windowSeconds);
+      const pause = slicer.pause();
+      if (pause) await pause;
+    }
+  }
+
+  private render(instance: Instance, generation: Generation, windowSeconds?: number): string {
+    const { id, name, row, hypervisor, sources, state, generation: born } = instance;
+    const ended = generation === 'back' || instance.endedMs !== null;
+    const collectedMs = instance.sampledMs ?? this.collection.last.startedMs;
+    return (
+      `{"instance_id":${JSON.stringify(id)},"instance_name":${JSON.stringify(name)}${this.top.render(row, generation)}` +
+      `,"hypervisor":"${hypervisor}","state":"${ended ? 'stopped' : state}","source":${JSON.stringify(sources[0])}` +
+      `,"generation":${born},"collected_at":${JSON.stringify(timestamp(collectedMs))},"started_at":${JSON.stringify(timestamp(instance.startedMs))}` +
+      `,"cpu":{${this.group('cpu', row, generation)}},"memory":{${this.group('memory', row, generation)}}` +
+      `,"network":{"interfaces":[${this.interfaces(instance, generation)}]},"process":{${this.group('process', row, generation)}}` +
+      `,"rates":${ended ? 'null' : this.rates(instance, windowSeconds)},"collectors":{${this.collectors(row, generation)}}}`
+    );
+  }
+
+  private group(word: string, row: number, generation: Generation): string {
+    return this.groups.get(word)?.render(row, generation) ?? '';
+  }
+
+  private rates(instance: Instance, windowSeconds?: number): string {
+    const rates = this.collection.rates(instance, windowSeconds);
+    if (!rates) return 'null';
+    let json = `{"window_seconds":${rates.windowSeconds}`;
+    for (const [word, perSecond] of rates.perSecond) json += `,"${word}":${perSecond === null ? 'null' : round(perSecond)}`;
+    const cores = rates.perSecond.get(CORES);
+    const vcpus = this.vcpus?.front[instance.row];
+    const utilization = cores !== null && cores !== undefined && vcpus !== undefined && vcpus > 0 ? round(cores / vcpus) : 'null';
+    return `${json},"${UTILIZATION}":${utilization}}`;
+  }
+
+  /** Seconds of the last turn; age of the value at the time of the sweep, which is 0 for what every sweep reads. */
+  private collectors(row: number, generation: Generation): string {
+    const now = this.collection.last.startedAt;
+    let json = '';
+    for (const { collector, outcome, seconds, at } of this.collection.sampler.states) {
+      // An instance without a row has no process.
+      const words = outcomeWords(row < 0 ? Outcome.gone : outcome[generation][row]);
+      const age = (now - at[generation][row]) / 1000;
+      json += `${json === '' ? '' : ','}"${collector.about.name}":{"outcome":"${words.outcome}"`;
+      if (words.reason !== undefined) json += `,"reason":"${words.reason}"`;
+      const spent = seconds[generation][row];
+      json += `,"seconds":${Number.isFinite(spent) ? round(spent) : 'null'},"age_seconds":${Number.isFinite(age) ? round(Math.max(0, age)) : 'null'}}`;
+    }
+    return json;
+  }
+
+  private interfaces(instance: Instance, generation: Generation): string {
+    if (instance.row < 0) return '';
+    const rows =
+      generation === 'back'
+        ? this.tables.interfaces.rowsOf(({ parent }) => parent === instance)
+        : (this.interfaceRows().get(instance) ?? []);
+    return rows.map((row) => this.interface(instance, row, generation)).join(',');
+  }
+
+  private interface(instance: Instance, row: number, generation: Generation): string {
+    const key = this.tables.interfaces.key(row);
+    const nic = key ? instance.nics?.[key.place] : undefined;
+    const words = outcomeWords(this.interfaceOutcome?.[generation][row] ?? Number.NaN);
+    const text = (value: string | undefined): string => (value === undefined ? 'null' : JSON.stringify(value));
+    let json = `{"name":${text(nic?.name)},"kind":${text(nic?.kind)},"mac":${text(nic?.mac)},"outcome":"${words.outcome}"`;
+    if (words.reason !== undefined) json += `,"reason":"${words.reason}"`;
+    for (const column of this.interfaceColumns) json += `,"${column.metric.json}":${cell(column, row, generation)}`;
+    return `${json}}`;
+  }
+
+  private interfaceRows(): ReadonlyMap<unknown, readonly number[]> {
+    const { order } = this.tables.interfaces;
+    if (this.interfacesOf?.order === order) return this.interfacesOf.rows;
+    const rows = new Map<unknown, number[]>();
+    order.rows.forEach((row, index) => {
+      const { parent } = order.keys[index];
+      const own = rows.get(parent);
+      if (own) own.push(row);
+      else rows.set(parent, [row]);
+    });
+    this.interfacesOf = { order, rows };
+    return rows;
+  }
+}
+
+/** Nine significant digits: measured quotients have no more. */
+const round = (value: number): string => String(Number(value.toPrecision(9)));
