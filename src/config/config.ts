@@ -151,14 +151,6 @@ export class Config {
   readonly collectionStoppedRetentionMs: number = 5 * MINUTE;
 
   @Setting({
-    key: 'collection.deadline',
-    kind: duration,
-    help: 'A sweep that takes longer ends with what it has; the instances it did not reach say so.',
-  })
-  @BetweenDurations(100, 10 * MINUTE)
-  readonly collectionDeadlineMs: number = 5 * SECOND;
-
-  @Setting({
     key: 'collector.wait.interval',
     kind: duration,
     help: 'How often to read the run queue wait, which means one file for each thread of each VMM.',

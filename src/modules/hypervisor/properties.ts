@@ -56,7 +56,7 @@ function pairs(items: readonly string[], implied: string): Properties {
   items.forEach((item, place) => {
     const equals = item.indexOf('=');
     if (equals > 0) properties.set(item.slice(0, equals), item.slice(equals + 1));
-    else if (equals < 0 && item !== '') properties.set(...(place === 0 ? ([implied, item] as const) : ([item, 'on'] as const)));
+    else if (equals < 0 && item !== '') properties.set(place === 0 ? implied : item, place === 0 ? item : 'on');
   });
   return properties;
 }

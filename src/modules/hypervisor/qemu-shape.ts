@@ -15,13 +15,16 @@ export function mergedProperties(line: CommandLine, name: string, implied: strin
 export const machineOf = (line: CommandLine): Properties =>
   new Map([...mergedProperties(line, 'machine', 'type'), ...mergedProperties(line, 'M', 'type')]);
 
+/** Whether what is not said has QEMU's default: not where part of argv is unseen, and not in the machine that has nothing. */
+export const hasDefaults = (line: CommandLine): boolean => line.complete && machineOf(line).get('type') !== 'none';
+
 /** vCPUs at start, hot-pluggable ones not counted; undefined where the option does not parse. */
 export function vcpusOf(line: CommandLine): number | undefined {
   const smp = new Map([...prefixed(machineOf(line), 'smp.'), ...mergedProperties(line, 'smp', 'cpus')]);
   const total = smp.get('cpus') ?? smp.get('maxcpus');
   if (total !== undefined) return parseCount(total);
   const levels = TOPOLOGY.flatMap((level) => smp.get(level) ?? []);
-  if (levels.length === 0 && !line.complete) return undefined;
+  if (levels.length === 0 && !hasDefaults(line)) return undefined;
   const product = levels.reduce((vcpus, level) => vcpus * (parseCount(level) ?? Number.NaN), 1);
   return parseCount(String(product));
 }

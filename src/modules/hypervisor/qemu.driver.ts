@@ -8,7 +8,7 @@ import { runs } from './program.js';
 import { parseProperties } from './properties.js';
 import { identityOf } from './qemu-identity.js';
 import { declaredNics, mentionsNetwork } from './qemu-nics.js';
-import { givesMemorySize, machineOf, memoryBytesOf, vcpusOf } from './qemu-shape.js';
+import { givesMemorySize, hasDefaults, machineOf, memoryBytesOf, vcpusOf } from './qemu-shape.js';
 import { qmpSockets } from './qemu-sockets.js';
 import { parseSize } from './quantities.js';
 
@@ -41,7 +41,7 @@ function describe(evidence: ProcessEvidence): Description {
 /** Bytes where -m is missing: the machine's memory backend, if it has one. */
 function memoryWithoutSize(line: CommandLine): number | undefined {
   const backend = machineOf(line).get('memory-backend');
-  if (backend === undefined) return line.complete ? mibToBytes(DEFAULT_MEMORY_MIB) : undefined;
+  if (backend === undefined) return hasDefaults(line) ? mibToBytes(DEFAULT_MEMORY_MIB) : undefined;
   const object = valuesOf(line, 'object')
     .map((value) => parseProperties(value, 'qom-type'))
     .find((properties) => properties.get('id') === backend && properties.get('qom-type')?.startsWith('memory-backend-'));

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -230,6 +230,16 @@ describe('HypemanSource and bad files', () => {
     expect(source.problems.get('linked-file')).toBe('metadata.json: the file is a symlink');
     expect(source.problems.get('fifo')).toBe('metadata.json: not a regular file');
     expect(source.problems.has('linked-directory')).toBe(false);
+  });
+
+  it.runIf(process.getuid?.() !== 0)('throws EACCES without permission', async () => {
+    write('a');
+    chmodSync(join(data, 'guests'), 0);
+    try {
+      await expect(source.list()).rejects.toMatchObject({ code: 'EACCES' });
+    } finally {
+      chmodSync(join(data, 'guests'), 0o700);
+    }
   });
 
   it('sees neither side of a fork twice', async () => {

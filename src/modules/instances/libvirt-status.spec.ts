@@ -80,7 +80,7 @@ describe('parseRunState', () => {
       hypervisor: 'qemu',
       name: 'web & Api',
       state: 'running',
-      process: { pid: 15376, mustBeVmm: true },
+      process: { pid: 15376, argument: id, mustBeVmm: true },
       vcpus: 2,
       memoryBytes: 4_294_967_296,
       nics: [

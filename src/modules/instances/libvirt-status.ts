@@ -61,7 +61,8 @@ export function parseRunState(text: string): InstanceRecord {
     hypervisor: 'qemu',
     name: nonEmpty(textOf(child(domain, 'name')).slice(0, NAME_LIMIT)),
     state: stateOf(status),
-    process: pid === undefined ? undefined : { pid, mustBeVmm: true },
+    // libvirt gives every domain its -uuid: a run file that outlived its VM cannot point at another one.
+    process: pid === undefined ? undefined : { pid, argument: id, mustBeVmm: true },
     vcpus: wholeNumber(attribute(child(domain, 'vcpu'), 'current') || textOf(child(domain, 'vcpu'))),
     // As `-m` has it. currentMemory is what the balloon leaves of it, and moves.
     memoryBytes: memoryBytes(child(domain, 'memory')) ?? memoryBytes(child(domain, 'currentMemory')),

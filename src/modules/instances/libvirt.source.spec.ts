@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -56,8 +56,14 @@ describe('LibvirtSource', () => {
   });
 
   it.runIf(process.getuid?.() !== 0)('throws EACCES without permission', async () => {
-    mkdirSync(path(''), { recursive: true, mode: 0 });
-    await expect(source.list()).rejects.toMatchObject({ code: 'EACCES' });
+    mkdirSync(path(''), { recursive: true });
+    chmodSync(path(''), 0);
+    try {
+      await expect(source.list()).rejects.toMatchObject({ code: 'EACCES' });
+    } finally {
+      // Without permission the directory could not be removed either.
+      chmodSync(path(''), 0o700);
+    }
   });
 
   it('keeps the last good record of a torn file', async () => {

@@ -1,0 +1,45 @@
+/** Arrows point downward only: main → views → collection → instances → collectors' rooms → procfs → host → model. */
+const upward = (name, from, to, comment) => ({ name, severity: 'error', comment, from: { path: from, pathNot: '\\.spec\\.ts$' }, to: { path: to } });
+
+const VIEWS = '^src/modules/(stats|metrics|health|web)/';
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', comment: 'Two injectables that import each other crash at load.', from: {}, to: { circular: true } },
+    { name: 'no-orphans', severity: 'error', comment: 'A file nobody imports is dead.', from: { orphan: true, pathNot: ['\\.spec\\.ts$', '^src/(cli|embed)\\.ts$'] }, to: {} },
+    upward('model-knows-nobody', '^src/model/', '^(src/(?!model/)|node_modules/@nestjs)', 'The words of the house import nothing of ours and no Nest.'),
+    upward('model-does-no-io', '^src/model/', '^node:|^(fs|net|child_process|http)(/|$)', 'The words of the house do nothing.'),
+    upward('host-knows-model-only', '^src/host/', '^src/(?!host/|model/)', 'The door to the machine knows no room.'),
+    upward('procfs-is-lowest', '^src/modules/procfs/', '^src/modules/(?!procfs/)', 'Other rooms read processes through procfs, not the other way.'),
+    upward('hypervisor-is-pure', '^src/modules/hypervisor/', '^src/(modules/(?!hypervisor/)|host/|http/)', 'Drivers see evidence and nothing else.'),
+    upward('network-is-blind', '^src/modules/network/', '^src/modules/(?!network/|procfs/)', 'Rooms beside each other are blind to each other.'),
+    upward('instances-know-lower-rooms', '^src/modules/instances/', '^src/modules/(?!instances/|procfs/|hypervisor/)', 'Finding instances needs processes and drivers, nothing above.'),
+    upward('collection-knows-no-view', '^src/modules/collection/', VIEWS, 'A sweep does not know who reads it.'),
+    upward('views-are-blind', '^src/modules/stats/', '^src/modules/(metrics|health|web)/', 'Views are pure readers of the same tables.'),
+    upward('views-are-blind-2', '^src/modules/metrics/', '^src/modules/(stats|health|web)/', 'Views are pure readers of the same tables.'),
+    upward('http-knows-no-room', '^src/http/', '^src/modules/', 'Filters and tokens serve every room.'),
+    upward('rooms-know-no-main', '^src/modules/', '^src/(main|cli|app\\.module|vmgauge\\.module|embed)\\.ts$', 'Rooms do not know who puts them together.'),
+    upward('config-stays-at-the-top', '^src/(modules|host|http|model)/', '^src/config/', 'Rooms get Settings; the configuration is for main.'),
+    {
+      name: 'one-door-to-the-machine',
+      severity: 'error',
+      comment: 'Files, sockets and programs only in host/: there they are bounded in size and time.',
+      from: { path: '^src/', pathNot: ['^src/host/', '\\.spec\\.ts$'] },
+      to: { path: '^(node:)?(fs|fs/promises|net|child_process|dgram)$', dependencyTypes: ['core'] },
+    },
+    {
+      name: 'parsers-know-no-nest',
+      severity: 'error',
+      comment: 'A parser is a function of bytes.',
+      from: { path: '^src/modules/(procfs|network|hypervisor)/', pathNot: ['\\.(collector|module|spec)\\.ts$'] },
+      to: { path: '@nestjs' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '\\.spec\\.ts$' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+  },
+};
