@@ -1,6 +1,7 @@
-import { ConsoleLogger, type LogLevel as NestLogLevel } from '@nestjs/common';
+import type { LogLevel as NestLogLevel } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AgentLogger } from './agent-logger.js';
 import { AppModule } from './app.module.js';
 import type { Config, LogLevel } from './config/config.js';
 import { parseListenAddress } from './config/listen-address.js';
@@ -34,7 +35,7 @@ const LEVELS: Readonly<Record<LogLevel, NestLogLevel[]>> = {
 
 /** Configuration → application → listening. @throws when a source's configuration is bad or the address is taken */
 export async function serve(config: Config, readFile: (path: string) => string): Promise<Running> {
-  const logger = new ConsoleLogger('vmgauge', { json: config.logFormat === 'json', colors: false, logLevels: LEVELS[config.logLevel] });
+  const logger = new AgentLogger('vmgauge', { json: config.logFormat === 'json', colors: false, logLevels: LEVELS[config.logLevel] });
   const tokens = new TokenSet(tokensIn(config.webTokenFile, readFile));
   const settings = settingsOf(config, readFile);
   const roots = { proc: config.pathProcfs, sys: config.pathSysfs, cgroup: config.pathCgroup, run: config.pathRun };

@@ -5,8 +5,25 @@ import { HostError } from './host-error.js';
 
 let held = 0;
 
+/** Share of our own descriptor limit that may be held; the rest is for connections, rescans and what the runtime needs. */
+const HOLDABLE_SHARE = 0.8;
+/** Our own soft limit, which Node has raised to the hard one at its start. */
+const holdable = Math.floor(HOLDABLE_SHARE * ownDescriptorLimit());
+
 /** Descriptors held open by this process through the classes below. */
 export const descriptorsHeld = (): number => held;
+/** How many may be held before files are opened for each reading. */
+export const descriptorsHoldable = (): number => holdable;
+export const mayHoldMore = (): boolean => held < holdable;
+
+function ownDescriptorLimit(): number {
+  try {
+    const soft = /^Max open files +(\d+)/m.exec(readBounded('/proc/self/limits', 1 << 16).toString('latin1'))?.[1];
+    return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
 
 /**
  * An open descriptor that is read again and again at position 0. On procfs it is also the identity guard: once the process is

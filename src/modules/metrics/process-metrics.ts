@@ -1,6 +1,6 @@
 import type { Provider } from '@nestjs/common';
 import { makeCounterProvider, makeGaugeProvider } from '@willsoto/nestjs-prometheus';
-import { descriptorsHeld } from '../../host/held.js';
+import { descriptorsHeld, descriptorsHoldable } from '../../host/held.js';
 import { microsecondsToSeconds } from '../../model/units.js';
 
 interface OwnGauge {
@@ -24,6 +24,11 @@ const GAUGES: readonly OwnGauge[] = [
     name: 'vmgauge_process_held_descriptors',
     help: 'Descriptors the agent holds open on the processes it watches: up to five for each.',
     value: descriptorsHeld,
+  },
+  {
+    name: 'vmgauge_process_holdable_descriptors',
+    help: 'Descriptors the agent may hold; beyond, files are opened for each reading. A higher hard limit (LimitNOFILE) raises it.',
+    value: descriptorsHoldable,
   },
   {
     name: 'vmgauge_nodejs_heap_used_bytes',

@@ -1,4 +1,4 @@
-import type { HeldDirectory, HeldFile } from '../../host/held.js';
+import { type HeldDirectory, type HeldFile, mayHoldMore } from '../../host/held.js';
 import type { Host } from '../../host/host.js';
 import { HostError } from '../../host/host-error.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
@@ -15,17 +15,21 @@ const DEAD = 'X'.charCodeAt(0);
 /** A zombie or dead process still has its totals in `stat`: read once more, they are the closing sample. */
 export const hasEnded = (stateCode: number): boolean => stateCode === ZOMBIE || stateCode === DEAD;
 
+/** Not held, because our own descriptors are nearly used up: opened for each reading, at three times the price. */
+const EACH_TIME = 'each time';
+type Access<T> = T | Error | typeof EACH_TIME;
+
 /**
- * /proc/<pid> held open. Descriptors: the directory, stat, statm, io, fd/: five a process. A file we may not open is remembered as
- * such and costs nothing later.
+ * /proc/<pid> held open. Descriptors: the directory and stat from the start, statm, io and fd/ from their first reading: five a process
+ * that is sampled. A file we may not open is remembered as such and costs nothing later.
  */
 export class ProcfsProcess implements HeldProcess {
   readonly stat = new Float64Array(STAT_LENGTH);
   stateCode = 0;
   readonly startTicks: number;
   private readonly statFile: HeldFile;
-  private readonly files: Record<'statm' | 'io', HeldFile | Error>;
-  private readonly descriptors: HeldDirectory | Error;
+  private readonly files: Record<'statm' | 'io', Access<HeldFile> | undefined> = { statm: undefined, io: undefined };
+  private descriptors: Access<HeldDirectory> | undefined;
 
   /** @param directory /proc/<pid>, owned by this object from now on. @throws the system's errors; EINVAL for a stat that does not parse */
   constructor(
@@ -38,8 +42,6 @@ export class ProcfsProcess implements HeldProcess {
       const outcome = this.readStat();
       if (outcome !== Outcome.ok) throw new HostError(outcome === Outcome.gone ? 'ESRCH' : 'EINVAL', `stat of ${pid} cannot be read`);
       this.startTicks = this.stat[Stat.startTicks];
-      this.files = { statm: tryOpen(() => directory.open('statm')), io: tryOpen(() => directory.open('io')) };
-      this.descriptors = tryOpen(() => directory.openDirectory('fd'));
     } catch (error) {
       this.statFile.close();
       throw error;
@@ -59,20 +61,35 @@ export class ProcfsProcess implements HeldProcess {
   }
 
   read(file: 'statm' | 'io', buffer: Buffer): number {
+    this.files[file] ??= this.access(() => this.directory.open(file));
     const held = this.files[file];
+    if (held === EACH_TIME) return this.directory.readOnce(file, buffer);
     if (held instanceof Error) throw held;
     return held.read(buffer);
   }
 
   descriptorCount(): number {
-    if (!this.host.descriptorCountBySize) return -1;
-    if (this.descriptors instanceof Error) throw this.descriptors;
-    return this.descriptors.size();
+    return this.host.descriptorCountBySize ? this.withDescriptors((directory) => directory.size()) : -1;
   }
 
   countDescriptors(): number {
+    return this.withDescriptors((directory) => directory.list().length);
+  }
+
+  private withDescriptors(count: (directory: HeldDirectory) => number): number {
+    this.descriptors ??= this.access(() => this.directory.openDirectory('fd'));
     if (this.descriptors instanceof Error) throw this.descriptors;
-    return this.descriptors.list().length;
+    if (this.descriptors !== EACH_TIME) return count(this.descriptors);
+    const directory = this.directory.openDirectory('fd');
+    try {
+      return count(directory);
+    } finally {
+      directory.close();
+    }
+  }
+
+  private access<T>(open: () => T): Access<T> {
+    return mayHoldMore() ? tryOpen(open) : EACH_TIME;
   }
 
   readOnce(file: string, buffer: Buffer): number {
@@ -98,7 +115,7 @@ export class ProcfsProcess implements HeldProcess {
 
   close(): void {
     this.statFile.close();
-    for (const file of [this.files.statm, this.files.io, this.descriptors]) if (!(file instanceof Error)) file.close();
+    for (const file of [this.files.statm, this.files.io, this.descriptors]) if (typeof file === 'object' && 'close' in file) file.close();
     this.directory.close();
   }
 }
