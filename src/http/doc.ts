@@ -5,13 +5,18 @@ export const DOC = 'vmgauge:doc';
 
 /** What openapi.yaml says of a route beyond path and method. Read by the generator only; nothing of it costs a request anything. */
 export interface RouteDoc {
+  /** What a generated client calls the function. */
+  readonly operationId: string;
   readonly tag: 'instances' | 'metrics' | 'health' | 'documents';
   readonly summary: string;
   readonly description?: string;
   readonly ok: {
     readonly status?: number;
     readonly description: string;
-    readonly contentType: string;
+    /** Missing where the answer has no body. */
+    readonly contentType?: string;
+    /** Further types that Accept can ask for; their bodies are text. */
+    readonly also?: readonly string[];
     /** Name of a schema the generator knows; text bodies have none. */
     readonly schema?: string;
     /** File below test/golden whose content is the example. */
@@ -19,6 +24,9 @@ export interface RouteDoc {
   };
   readonly errors: readonly ErrorCode[];
   readonly query?: readonly QueryDoc[];
+  /** Values of path parameters other than an instance's id. */
+  readonly path?: Readonly<Record<string, readonly string[]>>;
+  /** Name of the schema of the request's body. */
   readonly body?: string;
   /** The route asks for no token even where the others do. */
   readonly open?: boolean;
@@ -28,6 +36,8 @@ export interface QueryDoc {
   readonly name: string;
   readonly description: string;
   readonly type?: 'string' | 'integer' | 'array';
+  /** Where only these are accepted. */
+  readonly values?: readonly string[];
 }
 
 export const Doc = (doc: RouteDoc): MethodDecorator => SetMetadata(DOC, doc);

@@ -14,7 +14,7 @@ export class HealthController {
 
   @Get('livez')
   @Header('content-type', JSON_TYPE)
-  @Doc({ tag: 'health', summary: 'The process is alive', ok: answer('It is.'), errors: [], open: true })
+  @Doc({ operationId: 'getLivez', tag: 'health', summary: 'The process is alive', ok: answer('It is.'), errors: [], open: true })
   livez(): string {
     return OK;
   }
@@ -22,6 +22,7 @@ export class HealthController {
   @Get('readyz')
   @Header('content-type', JSON_TYPE)
   @Doc({
+    operationId: 'getReadyz',
     tag: 'health',
     summary: 'The agent is warm and can answer',
     description: '503 until discovery and two sweeps are done, while the agent drains, and while host discovery fails.',
@@ -37,7 +38,14 @@ export class HealthController {
 
   @Get('health')
   @Header('content-type', JSON_TYPE)
-  @Doc({ tag: 'health', summary: 'The same as livez, for clients of hypeman', ok: answer('It is.'), errors: [], open: true })
+  @Doc({
+    operationId: 'getHealth',
+    tag: 'health',
+    summary: 'The same as livez, for clients of hypeman',
+    ok: answer('It is.'),
+    errors: [],
+    open: true,
+  })
   health(): string {
     return OK;
   }

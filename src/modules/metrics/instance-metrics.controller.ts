@@ -17,9 +17,15 @@ export class InstanceMetricsController {
 
   @Get(':id/metrics')
   @Doc({
+    operationId: 'getInstanceMetrics',
     tag: 'metrics',
     summary: 'One running instance for Prometheus',
-    ok: { description: 'Exposition text of this instance alone.', contentType: 'text/plain', example: 'two-qemu/instance-metrics.txt' },
+    ok: {
+      description: 'Exposition text of this instance alone.',
+      contentType: 'text/plain',
+      also: ['application/openmetrics-text'],
+      example: 'two-qemu/instance-metrics.txt',
+    },
     errors: ['invalid_id', 'unauthorized', 'not_found', 'ambiguous'],
   })
   async one(@Param('id') id: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {

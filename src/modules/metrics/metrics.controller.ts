@@ -33,10 +33,16 @@ export class MetricsController {
 
   @Get()
   @Doc({
+    operationId: 'getMetrics',
     tag: 'metrics',
     summary: 'Everything for Prometheus',
     description: 'Text 0.0.4 or OpenMetrics 1.0 by Accept, gzip by Accept-Encoding. Honours X-Prometheus-Scrape-Timeout-Seconds.',
-    ok: { description: 'Exposition text of one sweep.', contentType: 'text/plain', example: 'two-qemu/metrics.txt' },
+    ok: {
+      description: 'Exposition text of one sweep.',
+      contentType: 'text/plain',
+      also: ['application/openmetrics-text'],
+      example: 'two-qemu/metrics.txt',
+    },
     errors: ['invalid_id', 'invalid_request', 'unauthorized', 'not_found', 'ambiguous', 'rate_limited', 'unavailable'],
     query: [
       { name: 'collect[]', description: 'Only these groups: collector names, or `self`.', type: 'array' },

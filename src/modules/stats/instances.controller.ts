@@ -1,6 +1,7 @@
 import { Controller, Get, Header, Param, Query, ValidationPipe } from '@nestjs/common';
 import { Doc } from '../../http/doc.js';
 import { ApiError } from '../../model/errors.js';
+import { HYPERVISORS, STATES } from '../../model/instance.js';
 import { Collection } from '../collection/collection.js';
 import { MAX_WINDOW_SECONDS } from '../collection/history.js';
 import { Registry } from '../instances/registry.js';
@@ -24,6 +25,7 @@ export class InstancesController {
   @Get()
   @Header('cache-control', 'no-store')
   @Doc({
+    operationId: 'listInstances',
     tag: 'instances',
     summary: 'List the instances of this host',
     description: 'Sorted by id. Stopped instances are listed while they are remembered.',
@@ -36,8 +38,8 @@ export class InstancesController {
     errors: ['invalid_request', 'unauthorized'],
     query: [
       { name: 'source', description: 'Only instances that this source knows.' },
-      { name: 'hypervisor', description: 'Only instances of this hypervisor.' },
-      { name: 'state', description: 'Only instances in this state.' },
+      { name: 'hypervisor', description: 'Only instances of this hypervisor.', values: HYPERVISORS },
+      { name: 'state', description: 'Only instances in this state.', values: STATES },
       { name: 'name', description: 'Only instances with exactly this name.' },
       { name: 'limit', description: 'At most so many, 1000 without it.', type: 'integer' },
       { name: 'cursor', description: '`next_cursor` of the page before.' },
@@ -50,6 +52,7 @@ export class InstancesController {
   @Get(':id')
   @Header('cache-control', 'no-store')
   @Doc({
+    operationId: 'getInstance',
     tag: 'instances',
     summary: 'One instance: its process, interfaces, sockets and cgroups',
     ok: {
@@ -68,6 +71,7 @@ export class InstancesController {
   @Header('content-type', JSON_TYPE)
   @Header('cache-control', 'no-store')
   @Doc({
+    operationId: 'getInstanceStats',
     tag: 'instances',
     summary: 'Statistics of one instance',
     description:

@@ -23,6 +23,7 @@ export class RegistrationController {
 
   @Put(':id')
   @Doc({
+    operationId: 'registerInstance',
     tag: 'instances',
     summary: 'Register an instance, or replace its registration',
     description: 'The process is believed only when its start time is the one given. Needs a token of source.registration.token-file.',
@@ -58,10 +59,11 @@ export class RegistrationController {
   @Delete(':id')
   @HttpCode(204)
   @Doc({
+    operationId: 'forgetInstance',
     tag: 'instances',
     summary: 'Forget a registration',
     description: 'An instance that another source knows stays listed. Needs a token of source.registration.token-file.',
-    ok: { status: 204, description: 'It is forgotten.', contentType: 'application/json' },
+    ok: { status: 204, description: 'It is forgotten.' },
     errors: ['invalid_id', 'unauthorized', 'not_found', 'method_not_allowed', 'unavailable'],
   })
   async delete(@Param('id') id: string, @Headers('authorization') authorization?: string): Promise<void> {

@@ -21,12 +21,14 @@ export class StatsController {
 
   @Get()
   @Doc({
+    operationId: 'getAllStats',
     tag: 'instances',
     summary: 'Statistics of all running instances, from one sweep',
     description: `One object, or one line per instance when Accept asks for ${NDJSON}.`,
     ok: {
       description: 'The stats documents, and how far apart they were read.',
       contentType: 'application/json',
+      also: [NDJSON],
       schema: 'AllStats',
       example: 'two-qemu/all-stats.json',
     },
