@@ -49,6 +49,10 @@ export class NetworkNamespace {
     this.places = [];
   }
 
+  isWatched(name: string): boolean {
+    return this.watchers.has(name);
+  }
+
   /** Whether an interface of this name was here when the names were last read; the first question, and any after `forgetNames`, reads them. */
   has(name: string): boolean {
     if (this.names === null) {

@@ -14,13 +14,14 @@ export class Namespaces {
   /**
    * The namespace in which the process's interface of this name is: its own, that of one of its threads (a Dragonball VMM enters the pod's
    * namespace with some of them), or the host's (the tap was opened before the process moved). Where none has the name: its own.
+   * Outside its own, an interface that somebody else watches is another tap of the same name.
    */
   find(process: HeldProcess, name: string): NetworkNamespace | null {
     let own: NetworkNamespace | null = null;
     for (const file of this.candidates(process)) {
       const namespace = this.adopt(file);
       own ??= namespace;
-      if (namespace.has(name)) {
+      if (namespace.has(name) && (namespace === own || !namespace.isWatched(name))) {
         if (own !== namespace) this.dropUnused(own);
         namespace.users++;
         return namespace;
