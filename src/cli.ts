@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import 'reflect-metadata';
-import { type Config } from './config/config.js';
+import { AgentLogger } from './agent-logger.js';
+import type { Config } from './config/config.js';
 import { ConfigError } from './config/config-error.js';
 import type { Known } from './config/declarations.js';
 import { helpText } from './config/help.js';
@@ -22,6 +23,7 @@ const readFile = (path: string): string => readBounded(path, CONFIG_BYTES).toStr
 const input = (): ConfigInput => ({ argv: process.argv.slice(2), env: process.env, readFile, known });
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
+/** Before there is a configuration, and where the start fails: plain, whatever the log's format. */
 const complain = (line: string): void => void process.stderr.write(`vmgauge: ${line}\n`);
 
 /** What a person can mend is one line and exit 1; anything else is a defect and keeps its trace. */
@@ -41,13 +43,15 @@ async function run(): Promise<void> {
   const invocation = loadConfig(input());
   if (invocation.kind === 'help') return say(helpText(known));
   if (invocation.kind === 'version') return say(`vmgauge ${VERSION} (node ${process.version})`);
-  for (const warning of invocation.warnings) complain(warning);
-  const running = await serve(invocation.config, readFile);
-  complain(`listening on ${running.address}`);
-  handleSignals(running, invocation.config);
+  const { config, warnings } = invocation;
+  const logger = new AgentLogger(config.logFormat, config.logLevel);
+  for (const warning of warnings) logger.warn(warning);
+  const running = await serve(config, readFile, logger);
+  logger.log(`listening on ${running.address}`);
+  handleSignals(running, config, logger);
 }
 
-function handleSignals(running: Running, first: Config): void {
+function handleSignals(running: Running, first: Config, logger: AgentLogger): void {
   let config = first;
   let stopping = false;
   const stop = (): void => {
@@ -58,25 +62,25 @@ function handleSignals(running: Running, first: Config): void {
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   process.on('SIGHUP', () => {
-    reload(running, config).then(
+    reload(running, config, logger).then(
       (fresh) => {
         config = fresh;
         running.reloaded(true);
       },
       (error: unknown) => {
         running.reloaded(false);
-        complain(`reload refused, the old configuration stays: ${error instanceof Error ? error.message : String(error)}`);
+        logger.error(`reload refused, the old configuration stays: ${error instanceof Error ? error.message : String(error)}`);
       },
     );
   });
 }
 
-async function reload(running: Running, current: Config): Promise<Config> {
+async function reload(running: Running, current: Config, logger: AgentLogger): Promise<Config> {
   const { config, changed, needRestart, warnings } = reloadConfig(current, input());
   await running.reload(config);
-  for (const warning of warnings) complain(warning);
-  complain(`configuration read again; changed: ${changed.join(', ') || 'nothing'}`);
-  if (needRestart.length > 0) complain(`these settings need a restart: ${needRestart.join(', ')}`);
+  for (const warning of warnings) logger.warn(warning);
+  logger.log(`configuration read again; changed: ${changed.join(', ') || 'nothing'}`);
+  if (needRestart.length > 0) logger.warn(`these settings need a restart: ${needRestart.join(', ')}`);
   return config;
 }
 

@@ -1,9 +1,8 @@
-import type { LogLevel as NestLogLevel } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AgentLogger } from './agent-logger.js';
 import { AppModule } from './app.module.js';
-import type { Config, LogLevel } from './config/config.js';
+import type { Config } from './config/config.js';
 import { parseListenAddress } from './config/listen-address.js';
 import { makeAdapter, protect } from './http/server.js';
 import { TokenSet } from './http/tokens.js';
@@ -26,21 +25,15 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-const LEVELS: Readonly<Record<LogLevel, NestLogLevel[]>> = {
-  error: ['fatal', 'error'],
-  warn: ['fatal', 'error', 'warn'],
-  info: ['fatal', 'error', 'warn', 'log'],
-  debug: ['fatal', 'error', 'warn', 'log', 'debug', 'verbose'],
-};
-
 /** Configuration → application → listening. @throws when a source's configuration is bad or the address is taken */
-export async function serve(config: Config, readFile: (path: string) => string): Promise<Running> {
-  const logger = new AgentLogger('vmgauge', { json: config.logFormat === 'json', colors: false, logLevels: LEVELS[config.logLevel] });
-  const tokens = new TokenSet(tokensIn(config.webTokenFile, readFile));
+export async function serve(config: Config, readFile: (path: string) => string, logger: AgentLogger): Promise<Running> {
+  const tokens = new TokenSet(tokensIn('web.token-file', config.webTokenFile, readFile));
   const settings = settingsOf(config, readFile);
   const roots = { proc: config.pathProcfs, sys: config.pathSysfs, cgroup: config.pathCgroup, run: config.pathRun };
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.register({ settings, roots }), makeAdapter(), {
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.register({ settings, roots }), makeAdapter(tokens), {
     logger,
+    // Nest's own would read form data too; Fastify's reads JSON.
+    bodyParser: false,
     abortOnError: false,
   });
   const readiness = app.get(Readiness);
@@ -51,12 +44,12 @@ export async function serve(config: Config, readFile: (path: string) => string):
     address,
     reloaded: (successful) => app.get(SelfFamilies).reloaded(successful),
     reload: async (fresh) => {
-      const next = { tokens: tokensIn(fresh.webTokenFile, readFile), settings: settingsOf(fresh, readFile) };
+      const next = { tokens: tokensIn('web.token-file', fresh.webTokenFile, readFile), settings: settingsOf(fresh, readFile) };
       await app.get(Agent).reload();
       tokens.replace(next.tokens);
       Object.assign(app.get(Settings), next.settings);
       app.get(Discovery).listExecutables(fresh.discoveryVmmExecutables);
-      logger.setLogLevels(LEVELS[fresh.logLevel]);
+      logger.setLevel(fresh.logLevel);
     },
     stop: () => drain(app, readiness, config.webDrainTimeoutMs),
   };

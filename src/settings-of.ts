@@ -1,4 +1,5 @@
 import type { Config } from './config/config.js';
+import { ConfigError, quoted, reasonOf } from './config/config-error.js';
 import { parseTokens } from './http/tokens.js';
 import type { Settings } from './model/settings.js';
 
@@ -20,15 +21,23 @@ export function settingsOf(config: Config, readFile: (path: string) => string): 
     hypemanDataDir: config.sourceHypemanDataDir,
     registrationFile: config.sourceFilePath,
     registrationStore: config.sourceRegistrationStore,
-    registrationTokens: tokensIn(config.sourceRegistrationTokenFile, readFile),
+    registrationTokens: tokensIn('source.registration.token-file', config.sourceRegistrationTokenFile, readFile),
     exporterMetrics: !config.webDisableExporterMetrics,
   };
 }
 
-/** Tokens of a file; none without one. @throws Error for a file that holds none: leaving the door open would be worse */
-export function tokensIn(path: string, readFile: (path: string) => string): readonly string[] {
+/** Tokens of a file; none without one. @throws ConfigError for a file that holds none: leaving the door open would be worse */
+export function tokensIn(key: string, path: string, readFile: (path: string) => string): readonly string[] {
   if (path === '') return [];
-  const tokens = parseTokens(readFile(path));
-  if (tokens.length === 0) throw new Error(`${path} holds no token`);
+  const tokens = parseTokens(readTokens(key, path, readFile));
+  if (tokens.length === 0) throw new ConfigError(`${key}: ${quoted(path)} holds no token`);
   return tokens;
+}
+
+function readTokens(key: string, path: string, readFile: (path: string) => string): string {
+  try {
+    return readFile(path);
+  } catch (error) {
+    throw new ConfigError(`${key}: ${quoted(path)} cannot be read: ${reasonOf(error)}`);
+  }
 }

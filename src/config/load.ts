@@ -2,7 +2,7 @@ import { validateSync } from 'class-validator';
 import { type CommandName, readArguments } from './arguments.js';
 import { checkTogether } from './checks.js';
 import { Config } from './config.js';
-import { ConfigError, quoted } from './config-error.js';
+import { ConfigError, quoted, reasonOf } from './config-error.js';
 import { type Declaration, declarations, type Known } from './declarations.js';
 import { type Environment, readEnvironment } from './environment.js';
 import { readSettingsFile } from './file.js';
@@ -48,12 +48,6 @@ function readFile({ readFile }: ConfigInput, direct: GivenSettings, declared: re
     throw new ConfigError(`config.file: ${quoted(path)} cannot be read: ${reasonOf(error)} (${file.origin})`);
   }
   return readSettingsFile(path.replace(/\p{Cc}/gu, '?'), text, declared);
-}
-
-/** The system's error word where there is one: its message repeats the path. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.message.replace(/\s+/g, ' ');
 }
 
 function build(declared: readonly Declaration[], given: GivenSettings): Config {

@@ -4,7 +4,10 @@ import { ApiError } from '../model/errors.js';
 import { codeOfStatus, PROBLEM_JSON, type Problem, problem } from './problem.js';
 import { allowedMethods } from './routes.js';
 
-/** Every error as problem+json: ours, Nest's, and what Fastify found wrong with a request. Unexpected ones are logged, not told. */
+/**
+ * Every error as problem+json: ours, Nest's, and what Fastify found wrong with a request. Unexpected ones are logged, not told.
+ * The agent has it for everything; our controllers name it too, because an application that embeds them does not.
+ */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('http');

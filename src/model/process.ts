@@ -29,8 +29,9 @@ export interface KernelFile {
 export interface HeldProcess {
   readonly pid: number;
   readonly startTicks: number;
-  /** Fields of the last successful `readStat`. */
+  /** Fields of the last `readStat`; to be used only while `statOutcome` is ok. */
   readonly stat: Float64Array;
+  readonly statOutcome: Outcome;
   /** State letter of the last `readStat`, proc_pid_stat(5): R S D T Z X … */
   readonly stateCode: number;
   /** Reads and parses `stat`; 0 or an outcome. A zombie's last totals are still there. */

@@ -4,7 +4,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { answerCommands, cpuMicroseconds } from './child.mjs';
-import { promClientOf } from './prom-client.mjs';
 
 const [dist, executables] = process.argv.slice(2);
 const load = (file) => import(pathToFileURL(join(dist, file)).href);
@@ -82,8 +81,6 @@ function tapTurn() {
   tables.interfaces.publish();
 }
 
-let promClient;
-
 await answerCommands({
   start: async () => {
     await registry.rescan();
@@ -111,10 +108,6 @@ await answerCommands({
   dump: async (path) => {
     writeFileSync(path, await render());
     return {};
-  },
-  promClient: async (times) => {
-    promClient ??= promClientOf((await render()).toString('utf8'));
-    return { ...(await cost(times, () => promClient.render())), samples: promClient.samples };
   },
 });
 

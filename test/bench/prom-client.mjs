@@ -1,9 +1,13 @@
+// prom-client with the samples of an exposition page. A child of the bench, so that its garbage is not cleared away at our expense.
+// usage: prom-client.mjs <page>
+import { readFileSync } from 'node:fs';
 import { Gauge, Registry } from 'prom-client';
+import { answerCommands, cpuMicroseconds } from './child.mjs';
 
 const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"/g;
 
 /** The same samples as an exposition page, held by prom-client: one `render` sets every value and prints them all. */
-export function promClientOf(page) {
+function promClientOf(page) {
   const registry = new Registry();
   const families = new Map();
   const sets = [];
@@ -28,3 +32,12 @@ export function promClientOf(page) {
     },
   };
 }
+
+const client = promClientOf(readFileSync(process.argv[2], 'utf8'));
+await answerCommands({
+  render: async (times) => {
+    const before = cpuMicroseconds();
+    for (let i = 0; i < times; i++) await client.render();
+    return { us: (cpuMicroseconds() - before) / times, samples: client.samples };
+  },
+});

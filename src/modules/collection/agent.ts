@@ -1,7 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import type { InstanceSource } from '../../model/instance.js';
-import { Outcome } from '../../model/outcome.js';
 import { Settings } from '../../model/settings.js';
 import type { Instance } from '../instances/instance.js';
 import { Registry } from '../instances/registry.js';
@@ -109,7 +108,7 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
       if (!next) return this.later(DETACHED_IDLE_MS, () => void turn());
       const { row } = next;
       last.set(next, started);
-      const outcome = (await state.collector.collectDetached?.(next)) ?? Outcome.unsupported;
+      const outcome = await this.collection.sampler.collectDetached(state, next);
       if (next.row === row) this.collection.sampler.detachedResult(state, row, outcome);
       const spent = this.host.clock.monotonic() - started;
       this.later(spent / DETACHED_SHARE, () => void turn());

@@ -6,7 +6,7 @@ import type { Order } from '../../model/table.js';
 import type { Tables } from '../../model/tables.js';
 import type { Instance } from '../instances/instance.js';
 import type { Registry } from '../instances/registry.js';
-import { hasEnded } from '../procfs/held-process.js';
+import { hasEnded, isEnding } from '../procfs/held-process.js';
 import { History, type Rates } from './history.js';
 import type { Sampler } from './sampler.js';
 
@@ -70,8 +70,12 @@ export class Collection {
     return this.running;
   }
 
-  /** Reads the finished tables for longer than one turn of the event loop: the next sweep waits until it is done. */
+  /**
+   * Reads the finished tables for longer than one turn of the event loop: the next sweep waits until it is done. A sweep that is under way
+   * is waited for, because rows, states and the cells it publishes change under a reader.
+   */
   async read<T>(reader: () => Promise<T>): Promise<T> {
+    while (this.running) await this.running.catch(() => undefined);
     this.readers++;
     try {
       return await reader();
@@ -97,7 +101,7 @@ export class Collection {
     this.tables.instances.begin();
     this.tables.interfaces.begin();
     this.sampler.begin();
-    await this.applyChanges(slicer);
+    await this.applyChanges(slicer, startedAt);
     await this.shared(slicer);
     const firstAt = clock.monotonic();
     const lastAt = await this.sampleAll(slicer, startedMs);
@@ -122,6 +126,8 @@ export class Collection {
       const { process } = instance;
       if (!process) continue;
       const outcome = process.readStat();
+      // The cells keep what was last read until its end can be told.
+      if (outcome === Outcome.ok && isEnding(process)) continue;
       if (outcome === Outcome.gone || (outcome === Outcome.ok && hasEnded(process.stateCode))) {
         if (outcome === Outcome.ok) this.sampler.sampleClosing(instance, now);
         this.end(instance);
@@ -140,30 +146,27 @@ export class Collection {
   }
 
   private async shared(slicer: Slicer): Promise<void> {
-    for (const { collector } of this.sampler.active) {
-      if (!collector.begin) continue;
-      for (const _ of collector.begin()) {
-        const pause = slicer.pause();
-        if (pause) await pause;
-      }
+    for (const _ of this.sampler.shared()) {
+      const pause = slicer.pause();
+      if (pause) await pause;
     }
   }
 
-  private async applyChanges(slicer: Slicer): Promise<void> {
+  private async applyChanges(slicer: Slicer, startedAt: number): Promise<void> {
     for (const change of this.registry.takeChanges()) {
       const { instance } = change;
       if (change.kind === 'remove') this.release(instance);
-      else if (change.kind === 'start') this.start(instance, change.vhostThreads);
+      else if (change.kind === 'start') this.start(instance, change.vhostThreads, startedAt);
       else if (instance.row >= 0) {
         instance.vhostThreads = change.vhostThreads;
-        for (const { collector } of this.sampler.active) collector.devices?.(instance);
+        this.sampler.devices(instance);
       }
       const pause = slicer.pause();
       if (pause) await pause;
     }
   }
 
-  private start(instance: Instance, vhostThreads: readonly number[]): void {
+  private start(instance: Instance, vhostThreads: readonly number[], startedAt: number): void {
     const { incoming } = instance;
     if (!incoming) return;
     this.release(instance);
@@ -173,7 +176,7 @@ export class Collection {
     instance.generation++;
     instance.endedMs = null;
     instance.sequence = 0;
-    instance.attachedAt = this.host.clock.monotonic();
+    instance.attachedAt = startedAt;
     instance.row = this.tables.instances.add(instance);
     this.sampler.attach(instance);
     this.live.add(instance);

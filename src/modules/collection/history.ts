@@ -72,7 +72,9 @@ export class History {
   private frame(atMs: number): Frame {
     const capacity = this.columns[0]?.front.length ?? 1;
     const cells = new Float64Array(capacity * this.columns.length);
-    this.columns.forEach(({ front }, index) => cells.set(front, index * capacity));
+    this.columns.forEach(({ front }, index) => {
+      cells.set(front, index * capacity);
+    });
     return { atMs, cells, capacity };
   }
 }

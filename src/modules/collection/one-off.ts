@@ -33,7 +33,7 @@ export class OneOff {
     instance.row = tables.instances.add(instance);
     try {
       sampler.attach(instance);
-      for (const { collector } of sampler.active) for (const _ of collector.begin?.() ?? []);
+      for (const _ of sampler.shared());
       instance.process?.readStat();
       sampler.sample(instance, this.host.clock.monotonic());
       tables.instances.publish();

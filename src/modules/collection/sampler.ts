@@ -1,10 +1,9 @@
 import type { Clock } from '../../host/clock.js';
-import type { Collector } from '../../model/collector.js';
+import type { Collector, Subject } from '../../model/collector.js';
 import { gauge, metric } from '../../model/metric.js';
 import { Outcome } from '../../model/outcome.js';
 import type { Column } from '../../model/table.js';
 import type { Tables } from '../../model/tables.js';
-import type { Instance } from '../instances/instance.js';
 
 const SUCCESS = gauge({
   name: 'vmgauge_collector_success',
@@ -68,25 +67,40 @@ export class Sampler {
     return this.states.filter(({ enabled }) => enabled);
   }
 
-  attach(instance: Instance): void {
+  attach(instance: Subject): void {
     for (const state of this.states) {
-      if (state.enabled) state.collector.attach?.(instance);
+      if (state.enabled) this.guard(state, () => state.collector.attach?.(instance));
       else state.outcome.back[instance.row] = Outcome.notConfigured;
     }
     for (const { due } of this.timed) due[instance.row] = Number.NEGATIVE_INFINITY;
   }
 
-  detach(instance: Instance): void {
-    for (const { collector, enabled } of this.states) if (enabled) collector.detach?.(instance);
+  detach(instance: Subject): void {
+    for (const state of this.active) this.guard(state, () => state.collector.detach?.(instance));
     for (const outcomes of this.detachedOutcomes.values()) outcomes.delete(instance.row);
+  }
+
+  devices(instance: Subject): void {
+    for (const state of this.active) this.guard(state, () => state.collector.devices?.(instance));
   }
 
   begin(): void {
     for (const state of this.states) state.sweepSeconds = 0;
   }
 
+  /** What many instances share, read once a sweep; stops after each step so that the sweep may pause. */
+  *shared(): Iterable<void> {
+    for (const state of this.active) {
+      try {
+        yield* state.collector.begin?.() ?? [];
+      } catch (error) {
+        this.defect(state, error);
+      }
+    }
+  }
+
   /** One instance, whose stat has just been read. @param now monotonic milliseconds @returns the clock's reading afterwards */
-  sample(instance: Instance, now: number): number {
+  sample(instance: Subject, now: number): number {
     let at = now;
     for (const state of this.each) at = this.turn(state, instance, at);
     for (const { state, interval, due } of this.timed) {
@@ -100,9 +114,19 @@ export class Sampler {
   }
 
   /** The last totals of a zombie. */
-  sampleClosing(instance: Instance, now: number): void {
+  sampleClosing(instance: Subject, now: number): void {
     let at = now;
     for (const state of this.closing) at = this.turn(state, instance, at);
+  }
+
+  /** The work of a detached collector at one instance, for `detachedResult`. Never rejects. */
+  async collectDetached(state: CollectorState, instance: Subject): Promise<Outcome> {
+    try {
+      return (await state.collector.collectDetached?.(instance)) ?? Outcome.unsupported;
+    } catch (error) {
+      this.defect(state, error);
+      return Outcome.ioError;
+    }
   }
 
   /** Takes over what a detached collector found; its cells are filled by its next turn. */
@@ -111,16 +135,14 @@ export class Sampler {
     state.at.front[row] = state.at.back[row] = this.clock.monotonic();
   }
 
-  private turn(state: CollectorState, instance: Instance, started: number): number {
+  private turn(state: CollectorState, instance: Subject, started: number): number {
     const { row } = instance;
     let outcome: Outcome;
     try {
       outcome = state.collector.collect(instance);
     } catch (error) {
-      // A defect of ours, not of the host; it must not cost other collectors or instances anything.
       outcome = Outcome.ioError;
-      state.unexpected++;
-      this.report(state.collector.about.name, error);
+      this.defect(state, error);
     }
     const detached = this.detachedOutcomes.get(state)?.get(row);
     if (detached !== undefined) outcome = detached;
@@ -133,6 +155,20 @@ export class Sampler {
     state.sweepSeconds += (ended - started) / 1000;
     if (outcome === Outcome.ok) state.lastSuccessMs = ended;
     return ended;
+  }
+
+  private guard(state: CollectorState, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.defect(state, error);
+    }
+  }
+
+  /** A defect of ours, not of the host; it must not cost other collectors or instances anything. */
+  private defect(state: CollectorState, error: unknown): void {
+    state.unexpected++;
+    this.report(state.collector.about.name, error);
   }
 }
 

@@ -14,7 +14,14 @@ export class HealthController {
 
   @Get('livez')
   @Header('content-type', JSON_TYPE)
-  @Doc({ operationId: 'getLivez', tag: 'health', summary: 'The process is alive', ok: answer('It is.'), errors: [], open: true })
+  @Doc({
+    operationId: 'getLivez',
+    tag: 'health',
+    summary: 'The process is alive',
+    ok: answer('It is.'),
+    errors: ['invalid_request'],
+    open: true,
+  })
   livez(): string {
     return OK;
   }
@@ -27,7 +34,7 @@ export class HealthController {
     summary: 'The agent is warm and can answer',
     description: '503 until discovery and two sweeps are done, while the agent drains, and while host discovery fails.',
     ok: answer('It can.'),
-    errors: ['unavailable'],
+    errors: ['invalid_request', 'unavailable'],
     open: true,
   })
   readyz(): string {
@@ -43,7 +50,7 @@ export class HealthController {
     tag: 'health',
     summary: 'The same as livez, for clients of hypeman',
     ok: answer('It is.'),
-    errors: [],
+    errors: ['invalid_request'],
     open: true,
   })
   health(): string {

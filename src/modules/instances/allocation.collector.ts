@@ -37,8 +37,12 @@ export class AllocationCollector implements Collector {
   }
 
   collect({ row, record: { vcpus, memoryBytes } }: Subject): Outcome {
-    this.columns.vcpus.back[row] = vcpus ?? Number.NaN;
-    this.columns.memory.back[row] = memoryBytes ?? Number.NaN;
+    this.columns.vcpus.back[row] = amount(vcpus);
+    this.columns.memory.back[row] = amount(memoryBytes);
     return vcpus === undefined && memoryBytes === undefined ? Outcome.notConfigured : Outcome.ok;
   }
 }
+
+/** An application's own source may say anything. */
+const amount = (given: number | undefined): number =>
+  given !== undefined && Number.isSafeInteger(given) && given >= 0 ? given : Number.NaN;

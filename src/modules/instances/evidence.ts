@@ -77,7 +77,7 @@ function readTap(directory: HeldDirectory, fd: number, link: string, cache: Scan
   const macvtap = /^\/dev\/tap(\d+)$/.exec(link)?.[1];
   if (macvtap !== undefined) return { fd, kind: 'macvtap', ...named(cache.interfaceName(macvtap)) };
   if (!link.endsWith('/net/tun') && !isTunDevice(directory, fd, link)) return undefined;
-  const name = /^iff:\s*(\S+)$/m.exec(tryText(directory, `fdinfo/${fd}`))?.[1];
+  const name = /^iff:[ \t]*(\S+)$/m.exec(tryText(directory, `fdinfo/${fd}`))?.[1];
   return { fd, kind: 'tap', ...named(name) };
 }
 

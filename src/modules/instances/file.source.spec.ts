@@ -30,7 +30,7 @@ const refusal = async (text: string): Promise<string> => {
   write(text);
   return source.start().then(
     () => 'accepted',
-    (error: Error) => error.message.replace(`${path}: `, ''),
+    (error: Error) => error.message.replace(`source.file.path: ${path}: `, ''),
   );
 };
 

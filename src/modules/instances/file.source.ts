@@ -33,7 +33,7 @@ export class FileSource implements InstanceSource {
     return this.found.lines;
   }
 
-  /** @throws Error, one line with the path, the entry's index, the key and the value */
+  /** @throws Error, one line with the setting, the path, the entry's index, the key and the value */
   async start(): Promise<void> {
     await this.reload();
     this.watch = watchFile(this.path, () => void this.look());
@@ -42,7 +42,8 @@ export class FileSource implements InstanceSource {
   /** @throws as `start`; the list in force stays */
   async reload(): Promise<void> {
     const { error } = await this.look();
-    if (error !== undefined) throw new Error(`${this.path}: ${error instanceof MalformedError ? error.message : describeError(error)}`);
+    if (error === undefined) return;
+    throw new Error(`source.file.path: ${this.path}: ${error instanceof MalformedError ? error.message : describeError(error)}`);
   }
 
   async list(): Promise<readonly InstanceRecord[]> {

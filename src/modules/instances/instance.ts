@@ -22,7 +22,7 @@ export class Instance implements Subject {
   /** The sweep that last sampled it; 0 before the first. */
   sequence = 0;
   sampledMs: number | null = null;
-  /** Monotonic milliseconds when its present process was taken over: no rate looks back beyond. */
+  /** Monotonic milliseconds when the sweep began that took over its present process: no rate looks back beyond. */
   attachedAt = 0;
   /** Milliseconds since 1970 when its process was found gone; null while it has one or never had. */
   endedMs: number | null = null;

@@ -27,15 +27,18 @@ const keyOf = (process: ProcessKey): string => `${process.pid}:${process.startTi
 
 /**
  * Sightings of the same process are one instance; so are sightings of the same id unless both have a process and these differ.
- * A second VM with a taken id gets a longer one, so that no tenant can take over another's answers by choosing a name.
+ * A second VM with a taken id gets a longer one, so that no tenant can take over another's answers by choosing a name; it keeps that one
+ * when the first ends.
  * @param sightings in order of precedence; within a source the older process first
+ * @param isKnown whether an instance of this id was there before
  */
-export function mergeSightings(sightings: readonly Sighting[]): MergedInstance[] {
+export function mergeSightings(sightings: readonly Sighting[], isKnown: (id: string) => boolean = () => false): MergedInstance[] {
   const byProcess = new Map<string, MergedInstance>();
   const byId = new Map<string, MergedInstance>();
   for (const sighting of sightings) {
-    const known = findSame(sighting, byProcess, byId);
-    const merged = known ? join(known, sighting) : { ...sighting, id: freeId(sighting, byId), sources: [sighting.source] };
+    const { source, record, process } = sighting;
+    const known = findSame(sighting, byProcess, byId, isKnown);
+    const merged = known ? join(known, sighting) : { id: freeId(sighting, byId, isKnown), sources: [source], record, process };
     byId.set(merged.id, merged);
     if (merged.process) byProcess.set(keyOf(merged.process), merged);
   }
@@ -43,12 +46,15 @@ export function mergeSightings(sightings: readonly Sighting[]): MergedInstance[]
 }
 
 function findSame(
-  { record, process }: Sighting,
+  sighting: Sighting,
   byProcess: ReadonlyMap<string, MergedInstance>,
   byId: ReadonlyMap<string, MergedInstance>,
+  isKnown: (id: string) => boolean,
 ): MergedInstance | undefined {
+  const { record, process } = sighting;
   const sameProcess = process ? byProcess.get(keyOf(process)) : undefined;
   if (sameProcess) return sameProcess;
+  if (keepsLongerId(sighting, isKnown)) return undefined;
   const sameId = byId.get(record.id);
   return sameId && !(sameId.process && process) ? sameId : undefined;
 }
@@ -72,10 +78,24 @@ function definite(record: InstanceRecord): InstanceRecord {
   return { ...(Object.fromEntries(known) as Partial<InstanceRecord>), id: record.id };
 }
 
-function freeId({ record, process, source }: Sighting, byId: ReadonlyMap<string, MergedInstance>): string {
-  const wanted = ID_PATTERN.test(record.id) ? record.id : `${source}-instance`;
+function freeId(sighting: Sighting, byId: ReadonlyMap<string, MergedInstance>, isKnown: (id: string) => boolean): string {
+  const longer = longerId(sighting);
+  const wanted = keepsLongerId(sighting, isKnown) ? longer : wantedId(sighting);
   if (!byId.has(wanted)) return wanted;
-  const suffix = process ? `.${process.pid}-${process.startTicks}` : `.${source}`;
-  const unique = wanted.slice(0, ID_LIMIT - suffix.length) + suffix;
-  return byId.has(unique) ? `${unique.slice(0, ID_LIMIT - 4)}.${byId.size % 1000}` : unique;
+  let free = longer;
+  // Somebody may have chosen just this id.
+  for (let n = 2; byId.has(free); n++) free = withSuffix(longer, `.${n}`);
+  return free;
 }
+
+const wantedId = ({ record, source }: Sighting): string => (ID_PATTERN.test(record.id) ? record.id : `${source}-instance`);
+
+/** For a VM whose id another one has: pid and start time together never come again. */
+const longerId = (sighting: Sighting): string =>
+  withSuffix(wantedId(sighting), sighting.process ? `.${sighting.process.pid}-${sighting.process.startTicks}` : `.${sighting.source}`);
+
+/** Only of what a process says of itself; the word of a source that manages VMs counts anew each time. */
+const keepsLongerId = (sighting: Sighting, isKnown: (id: string) => boolean): boolean =>
+  sighting.source === HOST && sighting.process !== null && isKnown(longerId(sighting));
+
+const withSuffix = (id: string, suffix: string): string => id.slice(0, ID_LIMIT - suffix.length) + suffix;

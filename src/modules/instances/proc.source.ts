@@ -99,7 +99,8 @@ export class ProcSource implements InstanceSource {
     if (state === 0x5a || state === 0x58 || state < 0) return undefined;
     const comm = this.line.toString('latin1', this.line.indexOf(40) + 1, this.line.subarray(0, length).lastIndexOf(41));
     const owner = /^vhost-(\d+)$/.exec(comm)?.[1];
-    if (owner !== undefined) vhosts.set(Number(owner), [...(vhosts.get(Number(owner)) ?? []), pid]);
+    // Any process may call itself vhost-<pid>; only a kernel thread has no address space.
+    if (owner !== undefined && this.stat[Stat.virtualBytes] === 0) vhosts.set(Number(owner), [...(vhosts.get(Number(owner)) ?? []), pid]);
     const shape = this.host.descriptorCountBySize
       ? this.host.sizeOf(this.host.proc(String(pid), 'fd'))
       : `${this.stat[Stat.virtualBytes]} ${this.stat[Stat.threads]}`;

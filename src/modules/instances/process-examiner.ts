@@ -1,7 +1,7 @@
 import type { HeldDirectory } from '../../host/held.js';
 import type { Host } from '../../host/host.js';
 import type { Slicer } from '../../host/slicer.js';
-import type { Hypervisor, InstanceRecord, Nic } from '../../model/instance.js';
+import type { Hypervisor, InstanceRecord } from '../../model/instance.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import { Stat } from '../../model/process.js';
 import type { HypervisorDriver, ProcessEvidence } from '../hypervisor/driver.js';
@@ -36,7 +36,7 @@ export interface Verdict {
  */
 export class ProcessExaminer {
   private executables: readonly RegExp[];
-  /** That of the host's init; empty in a recorded tree. */
+  /** That of the host's init, or our own where init may not be looked at; empty in a recorded tree. */
   private readonly userNamespace: string;
 
   constructor(
@@ -45,7 +45,7 @@ export class ProcessExaminer {
     executables: readonly string[],
   ) {
     this.executables = executables.map(globPattern);
-    this.userNamespace = host.tryLink(host.proc('1', 'ns', 'user')) ?? '';
+    this.userNamespace = host.tryLink(host.proc('1', 'ns', 'user')) ?? host.tryLink(host.proc('self', 'ns', 'user')) ?? '';
   }
 
   listExecutables(executables: readonly string[]): void {
@@ -106,8 +106,6 @@ export class ProcessExaminer {
     const { pid, startTicks } = process;
     const record = {
       ...description,
-      nics:
-        description.nics ?? evidence.taps.map((tap): Nic => ({ kind: tap.kind, ...(tap.name === undefined ? {} : { name: tap.name }) })),
       hypervisor: driver.name,
       process: { pid, startTicks },
     };

@@ -4,7 +4,7 @@ import { Slicer } from '../../host/slicer.js';
 import { ID_PATTERN, type InstanceRecord, type InstanceSource } from '../../model/instance.js';
 import { Outcome } from '../../model/outcome.js';
 import { ticksToMilliseconds } from '../../model/units.js';
-import { hasEnded, holdProcess, type ProcfsProcess } from '../procfs/held-process.js';
+import { hasEnded, holdProcess, isEnding, type ProcfsProcess } from '../procfs/held-process.js';
 import { checkClaim } from './claims.js';
 import { Instance } from './instance.js';
 import { type MergedInstance, mergeSightings, type ProcessKey, type Sighting } from './merge.js';
@@ -86,6 +86,12 @@ export class Registry {
     return this.running;
   }
 
+  /** A rescan that begins after this call: what the caller has just changed is in it. */
+  async rescanAfresh(): Promise<void> {
+    await this.running;
+    return this.rescan();
+  }
+
   /** The process is gone: what was last read of it stays readable for the retention. */
   ended(instance: Instance): void {
     instance.endedMs = this.host.clock.now();
@@ -93,14 +99,20 @@ export class Registry {
 
   private async scan(): Promise<void> {
     const started = this.host.clock.monotonic();
+    const suspects = new Set<Instance>();
     for (const instance of this.instances.values()) {
-      if (instance.devicesSuspect && instance.process) this.discovery?.lookAgain(instance.process.pid);
+      if (!instance.devicesSuspect) continue;
       instance.devicesSuspect = false;
+      suspects.add(instance);
+      if (instance.process) this.discovery?.lookAgain(instance.process.pid);
     }
     // Host discovery first: other sources' claims are checked against it.
     for (const source of this.list) if (source === this.discovery) await this.ask(source);
     await Promise.all(this.list.filter((source) => source !== this.discovery).map((source) => this.ask(source)));
-    await this.reconcile(mergeSightings(await this.sightings()));
+    await this.reconcile(
+      mergeSightings(await this.sightings(), (id) => this.instances.has(id)),
+      suspects,
+    );
     this.rescans++;
     this.lastRescanSeconds = (this.host.clock.monotonic() - started) / 1000;
   }
@@ -155,19 +167,20 @@ export class Registry {
     return null;
   }
 
-  private async reconcile(merged: readonly MergedInstance[]): Promise<void> {
+  private async reconcile(merged: readonly MergedInstance[], suspects: ReadonlySet<Instance>): Promise<void> {
     const slicer = new Slicer(this.host.clock);
     const seen = new Set<string>();
     for (const one of merged) {
       seen.add(one.id);
-      this.reconcileOne(one);
+      this.reconcileOne(one, suspects);
       const pause = slicer.pause();
       if (pause) await pause;
     }
     this.forget(seen);
   }
 
-  private reconcileOne(merged: MergedInstance): void {
+  /** @param suspects told that a device is not where it was: looked for again even if all words about it are the same */
+  private reconcileOne(merged: MergedInstance, suspects: ReadonlySet<Instance>): void {
     const known = this.instances.get(merged.id);
     const instance = known ?? new Instance(merged);
     const nicsBefore = JSON.stringify(instance.nics);
@@ -177,9 +190,8 @@ export class Registry {
     const vhostThreads = this.discovery?.vhostThreads(merged.process.pid) ?? [];
     const { current } = instance;
     if (current?.pid === merged.process.pid && current.startTicks === merged.process.startTicks) {
-      if (nicsBefore !== JSON.stringify(instance.nics) || vhostThreads.join() !== instance.vhostThreads.join()) {
-        this.changes.push({ kind: 'devices', instance, vhostThreads });
-      }
+      const changed = nicsBefore !== JSON.stringify(instance.nics) || vhostThreads.join() !== instance.vhostThreads.join();
+      if (changed || suspects.has(instance)) this.changes.push({ kind: 'devices', instance, vhostThreads });
       return;
     }
     const process = this.hold(merged.process);
@@ -221,5 +233,5 @@ export class Registry {
 /** Its process is ending and the next sweep will take the closing sample; a live process that no source names any more is just dropped. */
 function isVanishing({ current: process }: Instance): boolean {
   if (!process) return false;
-  return process.readStat() !== Outcome.ok || hasEnded(process.stateCode);
+  return process.readStat() !== Outcome.ok || hasEnded(process.stateCode) || isEnding(process);
 }

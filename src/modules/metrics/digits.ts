@@ -4,6 +4,8 @@ const ZERO = 48;
 const POINT = 46;
 const BILLION = 1_000_000_000;
 const MAX_EXACT = 2 ** 53;
+/** From here on a double is spelt with an exponent; all its digits would not fit. */
+const LONGEST_PLAIN = 1e21;
 const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
 /** The longest a number gets: 20 digits, point, 9 decimals; a double's shortest form is no longer. */
@@ -34,7 +36,7 @@ function putPadded(out: Uint8Array, at: number, value: number, digits: number): 
 /** A non-negative integer in decimal; exact up to 2^53, the double's own digits above. @returns the place after it */
 export function putInteger(out: Uint8Array, at: number, value: number): number {
   if (value < BILLION) return putSmall(out, at, value);
-  if (value > MAX_EXACT) return putText(out, at, BigInt(value).toString());
+  if (value > MAX_EXACT) return value < LONGEST_PLAIN ? putText(out, at, BigInt(value).toString()) : putDouble(out, at, value);
   const high = Math.floor(value / BILLION);
   return putPadded(out, putInteger(out, at, high), value - high * BILLION, 9);
 }
@@ -55,6 +57,7 @@ export function putFixed(out: Uint8Array, at: number, value: number, decimals: n
 
 /** Any double in the spelling of both text formats. */
 export function putDouble(out: Uint8Array, at: number, value: number): number {
+  if (value >= 0 && value < BILLION && Number.isInteger(value)) return putSmall(out, at, value);
   if (value === Number.POSITIVE_INFINITY) return putText(out, at, '+Inf');
   if (value === Number.NEGATIVE_INFINITY) return putText(out, at, '-Inf');
   return putText(out, at, Number.isNaN(value) ? 'NaN' : String(value));

@@ -1,6 +1,7 @@
-import { Controller, Get, Param, Req, Res } from '@nestjs/common';
+import { Controller, Get, Param, Req, Res, UseFilters } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Doc } from '../../http/doc.js';
+import { ProblemFilter } from '../../http/problem.filter.js';
 import { ApiError } from '../../model/errors.js';
 import { Collection } from '../collection/collection.js';
 import { Registry } from '../instances/registry.js';
@@ -8,6 +9,7 @@ import { MetricsController } from './metrics.controller.js';
 
 /** The exposition of one running instance alone. */
 @Controller('instances')
+@UseFilters(ProblemFilter)
 export class InstanceMetricsController {
   constructor(
     private readonly metrics: MetricsController,

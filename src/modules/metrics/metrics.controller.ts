@@ -1,8 +1,9 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { Controller, Get, Req, Res } from '@nestjs/common';
+import { Controller, Get, Req, Res, UseFilters } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Doc } from '../../http/doc.js';
+import { ProblemFilter } from '../../http/problem.filter.js';
 import { ApiError } from '../../model/errors.js';
 import { Settings } from '../../model/settings.js';
 import { secondsToMilliseconds } from '../../model/units.js';
@@ -21,6 +22,7 @@ const TIMEOUT_RESERVE_SECONDS = 0.5;
 
 /** Prometheus text. nestjs-prometheus registers this controller and gives it its path. */
 @Controller()
+@UseFilters(ProblemFilter)
 export class MetricsController {
   private underWay = 0;
 

@@ -8,9 +8,27 @@ export interface OwnFamily extends FamilyHead {
   samples(): Iterable<OwnSample>;
 }
 
+/** Labels in bytes with what stands around them: `instance_id="…"} `. */
+export type KeptLabels = Buffer;
+
+/** Labels that are the same on many pages, rendered again only when the stamp has changed. Forgotten with their key. */
+export class LabelKeeper<Key extends WeakKey, Stamp> {
+  private readonly kept = new WeakMap<Key, { readonly stamp: Stamp; readonly labels: KeptLabels }>();
+
+  constructor(private readonly render: (key: Key, stamp: Stamp) => string) {}
+
+  labels(key: Key, stamp: Stamp): KeptLabels {
+    const known = this.kept.get(key);
+    if (known?.stamp === stamp) return known.labels;
+    const labels = Buffer.from(`${this.render(key, stamp)}} `);
+    this.kept.set(key, { stamp, labels });
+    return labels;
+  }
+}
+
 export interface OwnSample {
-  /** Rendered labels without braces; empty for none. */
-  readonly labels: string;
+  /** Rendered labels without braces, empty for none; or kept from page to page. */
+  readonly labels: string | KeptLabels;
   readonly value: number;
   readonly instanceId?: string;
   /** `_bucket`, `_sum`, `_count` of a histogram. */

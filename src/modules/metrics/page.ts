@@ -70,7 +70,7 @@ export class Page {
       for (let c = 0; c < columns.length; c++) {
         const { column, prefix } = columns[c];
         const value = column.front[row];
-        if (value !== value) continue;
+        if (Number.isNaN(value)) continue;
         if (!headed) {
           headed = true;
           this.text(head);
@@ -90,11 +90,19 @@ export class Page {
     this.buffer[this.at++] = NEWLINE;
   }
 
+  /** One sample whose words are kept: `name{` and `labels} ` in bytes, a tenth of the price of `line`. */
+  keptLine(name: Buffer, labels: Buffer, value: number): void {
+    this.reserve(name.length + labels.length + MAX_NUMBER_BYTES + 1);
+    this.sample(name, labels, value, FLOAT);
+  }
+
   private sample(prefix: Buffer, label: Buffer, value: number, decimals: number): void {
     const { buffer } = this;
     let at = this.at;
-    at += prefix.copy(buffer, at);
-    at += label.copy(buffer, at);
+    buffer.set(prefix, at);
+    at += prefix.length;
+    buffer.set(label, at);
+    at += label.length;
     // Integers of the kernel are never negative; anything else goes the slow way.
     at =
       decimals === FLOAT || value < 0

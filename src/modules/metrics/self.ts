@@ -1,14 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
-import { outcomeWords } from '../../model/outcome.js';
+import type { Subject } from '../../model/collector.js';
+import type { Hypervisor, InstanceState } from '../../model/instance.js';
+import { Outcome, outcomeWords } from '../../model/outcome.js';
 import { millisecondsToSeconds } from '../../model/units.js';
 import { VERSION } from '../../version.js';
 import { Collection } from '../collection/collection.js';
+import type { CollectorState } from '../collection/sampler.js';
 import { Discovery } from '../instances/discovery.js';
 import type { Instance } from '../instances/instance.js';
 import { Registry } from '../instances/registry.js';
 import { label, labels } from './format.js';
-import type { OwnFamily, OwnSample } from './own-families.js';
+import { type KeptLabels, LabelKeeper, type OwnFamily, type OwnSample } from './own-families.js';
 
 const one = (value: number | null, pairs: Readonly<Record<string, string>> = {}): OwnSample[] =>
   value === null || Number.isNaN(value) ? [] : [{ labels: labels(pairs), value }];
@@ -16,6 +19,10 @@ const one = (value: number | null, pairs: Readonly<Record<string, string>> = {})
 /** Families about instances and about the agent's own work; what is not known has no sample. */
 @Injectable()
 export class SelfFamilies {
+  private readonly ids = new LabelKeeper<Instance, string>((_, id) => label('instance_id', id));
+  private readonly infos = new LabelKeeper<Instance, number>((instance) => infoLabels(instance));
+  private readonly statesOf = new LabelKeeper<Instance, string>(({ id }, state) => `${label('instance_id', id)},${label('state', state)}`);
+  private readonly reasons: ReadonlyMap<CollectorState, LabelKeeper<Subject, number>>;
   private reloadSuccessful = true;
   private reloadSuccessMs: number;
 
@@ -26,6 +33,7 @@ export class SelfFamilies {
     private readonly host: Host,
   ) {
     this.reloadSuccessMs = host.clock.now();
+    this.reasons = new Map(collection.sampler.active.map((state) => [state, reasonLabels(state.collector.about.name)]));
   }
 
   /** How the last reload of the configuration went; the start counts as one. */
@@ -72,45 +80,39 @@ export class SelfFamilies {
   private instanceFamilies(): OwnFamily[] {
     const instances = [...this.registry.all()].sort((a, b) => (a.id < b.id ? -1 : 1));
     const alive = instances.filter(({ row }) => row >= 0);
-    const each = (list: readonly Instance[], sample: (instance: Instance) => { pairs?: Readonly<Record<string, string>>; value: number }) =>
+    const each = (list: readonly Instance[], labels: (instance: Instance) => KeptLabels, value: (instance: Instance) => number = () => 1) =>
       function* (): Iterable<OwnSample> {
-        for (const instance of list) {
-          const { pairs, value } = sample(instance);
-          const rest = pairs === undefined ? '' : `,${labels(pairs)}`;
-          yield { labels: `${label('instance_id', instance.id)}${rest}`, value, instanceId: instance.id };
-        }
+        for (const instance of list) yield { labels: labels(instance), value: value(instance), instanceId: instance.id };
       };
+    const byId = (instance: Instance): KeptLabels => this.ids.labels(instance, instance.id);
     return [
       {
         name: 'vmgauge_vm_info',
         type: 'gauge',
         help: 'Always 1: what is known of an instance in words, to be joined by instance_id.',
         perInstance: true,
-        samples: each(alive, ({ name, hypervisor, sources, record }) => ({
-          pairs: { instance_name: name, hypervisor, source: sources[0], uuid: record.uuid ?? '' },
-          value: 1,
-        })),
+        samples: each(alive, (instance) => this.infos.labels(instance, instance.version)),
       },
       {
         name: 'vmgauge_vm_state',
         type: 'gauge',
         help: 'Always 1 for the state an instance is in; the other states have no sample.',
         perInstance: true,
-        samples: each(alive, ({ state }) => ({ pairs: { state }, value: 1 })),
+        samples: each(alive, (instance) => this.statesOf.labels(instance, instance.state)),
       },
       {
         name: 'vmgauge_vm_generation',
         type: 'gauge',
         help: 'VMM processes this instance has had since the agent knows it; its counters start anew with each.',
         perInstance: true,
-        samples: each(alive, ({ generation }) => ({ value: generation })),
+        samples: each(alive, byId, ({ generation }) => generation),
       },
       {
         name: 'vmgauge_instance_up',
         type: 'gauge',
         help: '1 while the process of the instance is there and was read by the last sweep, else 0.',
         perInstance: true,
-        samples: each(instances, ({ row, sequence }) => ({ value: row >= 0 && sequence === this.collection.last.sequence ? 1 : 0 })),
+        samples: each(instances, byId, ({ row, sequence }) => (row >= 0 && sequence === this.collection.last.sequence ? 1 : 0)),
       },
       {
         name: 'vmgauge_instances',
@@ -160,14 +162,15 @@ export class SelfFamilies {
   }
 
   private *outcomes(): Iterable<OwnSample> {
-    const states = [...this.collection.sampler.active].sort((a, b) => (a.collector.about.name < b.collector.about.name ? -1 : 1));
+    const columns = [...this.reasons]
+      .sort(([a], [b]) => (a.collector.about.name < b.collector.about.name ? -1 : 1))
+      .map(([{ outcome }, reasons]) => ({ codes: outcome.front, reasons }));
     const { rows, keys } = this.collection.order;
     for (let i = 0; i < rows.length; i++) {
-      for (const { collector, outcome } of states) {
-        const words = outcomeWords(outcome.front[rows[i]]);
-        if (words.outcome === 'ok') continue;
-        const pairs = { collector: collector.about.name, outcome: words.outcome, reason: words.reason ?? '' };
-        yield { labels: `${label('instance_id', keys[i].id)},${labels(pairs)}`, value: 1, instanceId: keys[i].id };
+      for (let c = 0; c < columns.length; c++) {
+        const { codes, reasons } = columns[c];
+        const code = codes[rows[i]];
+        if (code !== Outcome.ok) yield { labels: reasons.labels(keys[i], code), value: 1, instanceId: keys[i].id };
       }
     }
   }
@@ -266,11 +269,25 @@ export class SelfFamilies {
   }
 }
 
+function infoLabels({ id, name, hypervisor, sources, record: { uuid = '' } }: Instance): string {
+  return labels({ instance_id: id, instance_name: name, hypervisor, source: sources[0], uuid });
+}
+
+/** Why a collector gave nothing, by the code in its outcome cell. */
+function reasonLabels(collector: string): LabelKeeper<Subject, number> {
+  return new LabelKeeper(({ id }, code) => {
+    const { outcome, reason = '' } = outcomeWords(code);
+    return labels({ instance_id: id, collector, outcome, reason });
+  });
+}
+
 function countBy(instances: readonly Instance[]): OwnSample[] {
-  const counts = new Map<string, number>();
+  const counts = new Map<Hypervisor, Map<InstanceState, number>>();
   for (const { hypervisor, state } of instances) {
-    const key = labels({ hypervisor, state });
-    counts.set(key, (counts.get(key) ?? 0) + 1);
+    const states = counts.get(hypervisor) ?? new Map<InstanceState, number>();
+    counts.set(hypervisor, states.set(state, 1 + (states.get(state) ?? 0)));
   }
-  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => ({ labels: key, value }));
+  return [...counts]
+    .flatMap(([hypervisor, states]) => [...states].map(([state, value]) => ({ labels: labels({ hypervisor, state }), value })))
+    .sort((a, b) => (a.labels < b.labels ? -1 : 1));
 }

@@ -1,4 +1,5 @@
 import type { NicKind } from '../../model/instance.js';
+import { Outcome } from '../../model/outcome.js';
 import type { KernelFile } from '../../model/process.js';
 import { type GuestCounters, guestCounters, hostCounters, toGuestSide } from './direction.js';
 import { nameEnd, nameStart, parseCounters } from './net-dev.js';
@@ -16,9 +17,15 @@ const guest = guestCounters();
 
 /** Somebody who wants the counters of one interface. `take` is called during a pass, `counters` is reused afterwards. */
 export interface Watcher {
+  /** Whose interface it is: of one owner's watchers none is another's rival. */
+  readonly owner: unknown;
   readonly name: string;
   readonly kind: NicKind;
+  /** Somebody else claims the interface of this name, on newer knowledge. */
+  rivalled(): void;
   take(counters: GuestCounters): void;
+  /** Its line is there and holds anything but counters. */
+  malformed(): void;
 }
 
 /**
@@ -27,6 +34,8 @@ export interface Watcher {
  */
 export class NetworkNamespace {
   users = 0;
+  /** How the last pass went: an interface without a line is gone only where the table was whole. */
+  outcome: Outcome = Outcome.ok;
   private readonly watchers = new Map<string, Watcher[]>();
   private places: { readonly name: Buffer; readonly watchers: readonly Watcher[] }[] = [];
   private names: ReadonlySet<string> | null = null;
@@ -38,6 +47,7 @@ export class NetworkNamespace {
 
   watch(watcher: Watcher): void {
     const others = this.watchers.get(watcher.name);
+    for (const other of others ?? []) if (other.owner !== watcher.owner) other.rivalled();
     this.watchers.set(watcher.name, others ? [...others, watcher] : [watcher]);
     this.places = [];
   }
@@ -57,7 +67,7 @@ export class NetworkNamespace {
   has(name: string): boolean {
     if (this.names === null) {
       const names = new Set<string>();
-      for (const _ of this.lines((start, colon) => names.add(buffer.toString('latin1', start, colon))));
+      for (const _ of this.lines((start, colon) => names.add(buffer.toString('utf8', start, colon))));
       this.names = names;
     }
     return this.names.has(name);
@@ -70,14 +80,21 @@ export class NetworkNamespace {
   /** One pass; stops after each piece of the table so that the caller may pause. @throws the errors of reading */
   *pass(): Iterable<void> {
     let place = 0;
-    yield* this.lines((start, colon, end) => {
+    const whole = yield* this.lines((start, colon, end) => {
       const watchers = this.watchersAt(place++, start, colon);
-      if (watchers.length === 0 || !parseCounters(buffer, colon, end, host)) return;
+      if (watchers.length === 0) return;
+      const parsed = parseCounters(buffer, colon, end, host);
       for (const watcher of watchers) {
+        if (!parsed) {
+          watcher.malformed();
+          continue;
+        }
         toGuestSide(watcher.kind, host, guest);
         watcher.take(guest);
       }
     });
+    // Every namespace has lo.
+    this.outcome = whole && place > 0 ? Outcome.ok : Outcome.malformed;
   }
 
   close(): void {
@@ -90,18 +107,21 @@ export class NetworkNamespace {
       return known.watchers;
     }
     const name = Buffer.from(buffer.subarray(start, colon));
-    const watchers = this.watchers.get(name.toString('latin1')) ?? [];
+    const watchers = this.watchers.get(name.toString('utf8')) ?? [];
     this.places[place] = { name, watchers };
     return watchers;
   }
 
-  /** Calls `line` with the bounds of name and counters in `buffer` for each interface. Yields after each read of the kernel. */
-  private *lines(line: (start: number, colon: number, end: number) => void): Iterable<void> {
+  /**
+   * Calls `line` with the bounds of name and counters in `buffer` for each interface. Yields after each read of the kernel.
+   * @returns false for a table that is cut or longer than any host's
+   */
+  private *lines(line: (start: number, colon: number, end: number) => void): Generator<void, boolean> {
     let position = 0;
     let left = 0;
     for (;;) {
       const n = this.file.readAt(buffer, left, Math.min(READ_BYTES, BUFFER_BYTES - left), position);
-      if (n === 0) return;
+      if (n === 0) return left === 0;
       position += n;
       const filled = left + n;
       let start = 0;
@@ -112,7 +132,7 @@ export class NetworkNamespace {
       }
       // The buffer is shared: what is left of a cut line must survive the pause.
       const rest = Buffer.from(buffer.subarray(start, filled));
-      if (rest.length > READ_BYTES || position > MAX_TABLE_BYTES) return;
+      if (rest.length > READ_BYTES || position > MAX_TABLE_BYTES) return false;
       yield;
       rest.copy(buffer);
       left = rest.length;

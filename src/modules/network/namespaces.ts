@@ -1,4 +1,5 @@
 import type { Host } from '../../host/host.js';
+import { outcomeOfErrno } from '../../model/outcome.js';
 import type { HeldProcess, KernelFile } from '../../model/process.js';
 import { NetworkNamespace, type Watcher } from './namespace.js';
 
@@ -38,14 +39,14 @@ export class Namespaces {
     this.dropUnused(namespace);
   }
 
-  /** One pass over every namespace in use. One that cannot be read leaves its interfaces unseen. */
+  /** One pass over every namespace in use. One that cannot be read leaves its interfaces unseen and says why. */
   *pass(): Iterable<void> {
     for (const namespace of this.known.values()) {
       namespace.forgetNames();
       try {
         yield* namespace.pass();
-      } catch {
-        // Its watchers were not called in this pass: they report it.
+      } catch (error) {
+        namespace.outcome = outcomeOfErrno(error);
       }
       yield;
     }

@@ -51,7 +51,7 @@ export function parseCounters(text: Uint8Array, colon: number, end: number, out:
     let value = 0;
     const start = at;
     while (byte >= ZERO && byte <= 57) {
-      value = value * 10 + byte - ZERO;
+      value = value * 10 + (byte - ZERO);
       byte = text[++at];
     }
     if (at === start || at > end || (byte !== SPACE && byte !== NEWLINE)) return false;

@@ -62,11 +62,23 @@ const INTERFACE_METRICS = {
 /** Says per interface why there are no counters; part of the document, no family. */
 const INTERFACE_OUTCOME = metric({ json: 'outcome', description: 'ok, or why this interface has no counters.' });
 
+/**
+ * How long a doubt lasts at most. Where a rescan looks at the descriptors it ends with the next one; a source that only names interfaces
+ * never tells another name.
+ */
+const DOUBT_MS = 10_000;
+
 /** An interface of an instance: its row, and the pass in which its line was last seen. */
 interface Attachment extends Watcher {
   readonly row: number;
   readonly namespace: NetworkNamespace | null;
   pass: number;
+  /** The pass in which its line was last seen and did not parse. */
+  malformedPass: number;
+  rxBytes: number;
+  txBytes: number;
+  /** The name may be another interface's by now: nothing is counted until the NICs are known anew. */
+  doubt: { readonly nics: Subject['nics']; readonly until: number } | null;
 }
 
 /** Counters of the interfaces through which an instance's frames pass on this host, seen from the guest. */
@@ -90,7 +102,7 @@ export class NetworkCollector implements Collector {
 
   constructor(
     private readonly tables: Tables,
-    host: Host,
+    private readonly host: Host,
   ) {
     this.columns = tables.instances.columnsOf(METRICS);
     this.cells = tables.interfaces.columnsOf(INTERFACE_METRICS);
@@ -146,12 +158,17 @@ export class NetworkCollector implements Collector {
   private outcomeOf(attachment: Attachment, subject: Subject): Outcome {
     let outcome: Outcome = Outcome.ok;
     if (attachment.kind !== 'tap' && attachment.kind !== 'macvtap') outcome = Outcome.unsupported;
-    else if (attachment.pass !== this.pass) outcome = Outcome.gone;
+    else if (attachment.pass !== this.pass) outcome = this.whyUnseen(attachment);
     this.outcome.back[attachment.row] = outcome;
     if (outcome === Outcome.ok) return outcome;
     for (const column of Object.values(this.cells)) column.back[attachment.row] = Number.NaN;
     if (outcome === Outcome.gone) subject.devicesChanged();
     return outcome;
+  }
+
+  private whyUnseen({ namespace, malformedPass }: Attachment): Outcome {
+    if (malformedPass === this.pass) return Outcome.malformed;
+    return namespace === null || namespace.outcome === Outcome.ok ? Outcome.gone : namespace.outcome;
   }
 
   private attachNic(subject: Subject, nic: Nic, place: number): Attachment {
@@ -163,10 +180,20 @@ export class NetworkCollector implements Collector {
     const attachment: Attachment = {
       row,
       namespace,
+      owner: subject,
       name,
       kind: nic.kind,
       pass: Number.NaN,
+      malformedPass: Number.NaN,
+      rxBytes: 0,
+      txBytes: 0,
+      doubt: null,
+      rivalled: () => this.doubt(attachment, subject),
+      malformed: () => {
+        attachment.malformedPass = this.pass;
+      },
       take: (guest: GuestCounters) => {
+        if (this.isDoubtful(attachment, subject, guest)) return;
         attachment.pass = this.pass;
         rxBytes.back[row] = guest[Side.rxBytes];
         rxPackets.back[row] = guest[Side.rxPackets];
@@ -180,6 +207,22 @@ export class NetworkCollector implements Collector {
     };
     namespace?.watch(attachment);
     return attachment;
+  }
+
+  private doubt(attachment: Attachment, { nics }: Subject): void {
+    attachment.doubt = { nics, until: this.host.clock.monotonic() + DOUBT_MS };
+  }
+
+  /** A table tells interfaces by name only. Counters that went back are those of a new one with the old name. */
+  private isDoubtful(attachment: Attachment, subject: Subject, guest: GuestCounters): boolean {
+    const rxBytes = guest[Side.rxBytes];
+    const txBytes = guest[Side.txBytes];
+    if (rxBytes < attachment.rxBytes || txBytes < attachment.txBytes) this.doubt(attachment, subject);
+    attachment.rxBytes = rxBytes;
+    attachment.txBytes = txBytes;
+    const { doubt } = attachment;
+    if (doubt && (subject.nics !== doubt.nics || this.host.clock.monotonic() > doubt.until)) attachment.doubt = null;
+    return attachment.doubt !== null;
   }
 }
 

@@ -59,6 +59,7 @@ export class CpuCollector implements Collector {
 
   collect({ row, process }: Subject): Outcome {
     if (!process) return Outcome.gone;
+    if (process.statOutcome !== Outcome.ok) return process.statOutcome;
     const { stat } = process;
     const { total, user, system, guest, minor, major } = this.columns;
     user.back[row] = stat[Stat.userTicks];

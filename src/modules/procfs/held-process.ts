@@ -15,6 +15,13 @@ const DEAD = 'X'.charCodeAt(0);
 /** A zombie or dead process still has its totals in `stat`: read once more, they are the closing sample. */
 export const hasEnded = (stateCode: number): boolean => stateCode === ZOMBIE || stateCode === DEAD;
 
+/**
+ * It has given back its memory, but it or one of its threads has not ended yet: what its files show besides `stat` are zeros that never
+ * were, and `stat` still grows. Only for a process whose `stat` has been read.
+ */
+export const isEnding = ({ stateCode, stat }: HeldProcess): boolean =>
+  stat[Stat.virtualBytes] === 0 && !(hasEnded(stateCode) && stat[Stat.threads] <= 1);
+
 /** Not held, because our own descriptors are nearly used up: opened for each reading, at three times the price. */
 const EACH_TIME = 'each time';
 type Access<T> = T | Error | typeof EACH_TIME;
@@ -25,6 +32,7 @@ type Access<T> = T | Error | typeof EACH_TIME;
  */
 export class ProcfsProcess implements HeldProcess {
   readonly stat = new Float64Array(STAT_LENGTH);
+  statOutcome: Outcome = Outcome.busy;
   stateCode = 0;
   readonly startTicks: number;
   private readonly statFile: HeldFile;
@@ -52,12 +60,12 @@ export class ProcfsProcess implements HeldProcess {
     try {
       const length = this.statFile.read(shared);
       const state = parseStat(shared, length, this.stat);
-      if (state < 0) return Outcome.malformed;
-      this.stateCode = state;
-      return Outcome.ok;
+      if (state >= 0) this.stateCode = state;
+      this.statOutcome = state >= 0 ? Outcome.ok : Outcome.malformed;
     } catch (error) {
-      return outcomeOfErrno(error);
+      this.statOutcome = outcomeOfErrno(error);
     }
+    return this.statOutcome;
   }
 
   read(file: 'statm' | 'io', buffer: Buffer): number {
@@ -69,7 +77,7 @@ export class ProcfsProcess implements HeldProcess {
   }
 
   descriptorCount(): number {
-    return this.host.descriptorCountBySize ? this.withDescriptors((directory) => directory.size()) : -1;
+    return this.withDescriptors((directory) => (this.host.descriptorCountBySize ? directory.size() : -1));
   }
 
   countDescriptors(): number {

@@ -23,7 +23,7 @@ export function parseIo(text: Uint8Array, length: number, out: Float64Array): bo
     let value = 0;
     const start = at;
     while (byte >= ZERO && byte <= 57) {
-      value = value * 10 + byte - ZERO;
+      value = value * 10 + (byte - ZERO);
       byte = text[++at];
     }
     if (at === start || byte !== NEWLINE) return false;

@@ -14,7 +14,7 @@ const METRICS = {
 
 const text = Buffer.allocUnsafeSlow(8192);
 
-/** /proc/<pid>/limits, proc_pid_limits(5). World readable in part, but opening it needs ptrace rights. */
+/** /proc/<pid>/limits, proc_pid_limits(5). */
 @Injectable()
 export class LimitsCollector implements Collector {
   static readonly about: CollectorAbout = {

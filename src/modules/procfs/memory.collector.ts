@@ -92,6 +92,8 @@ export class MemoryCollector implements Collector {
     } catch (error) {
       return outcomeOfErrno(error);
     }
+    // No process that runs is of size 0: it began to end since `stat` was read.
+    if (pages[0] === 0) return Outcome.gone;
     const { rss, virtual, shared, ratio } = this.columns;
     const resident = pages[1] * this.pageBytes;
     virtual.back[row] = pages[0] * this.pageBytes;

@@ -16,7 +16,7 @@ export function parseNumberLine(line: Uint8Array, length: number, out: Float64Ar
     let value = 0;
     const start = at;
     while (byte >= ZERO && byte <= 57) {
-      value = value * 10 + byte - ZERO;
+      value = value * 10 + (byte - ZERO);
       byte = line[++at];
     }
     if (at === start || (byte !== 32 && byte !== NEWLINE) || at >= length) return false;

@@ -49,6 +49,7 @@ export class ProcessCollector implements Collector {
 
   collect({ row, process }: Subject): Outcome {
     if (!process) return Outcome.gone;
+    if (process.statOutcome !== Outcome.ok) return process.statOutcome;
     const { threads, fds, start } = this.columns;
     threads.back[row] = process.stat[Stat.threads];
     start.back[row] = this.bootTicks + process.stat[Stat.startTicks];
@@ -57,16 +58,21 @@ export class ProcessCollector implements Collector {
       if (count >= 0) fds.back[row] = count;
       else this.list(row, () => process.countDescriptors());
     } catch (error) {
-      fds.back[row] = Number.NaN;
       return outcomeOfErrno(error);
     }
     return Outcome.ok;
   }
 
+  /** A listing that failed is tried again in the next sweep: its cell must not be empty under an outcome of ok. */
   private list(row: number, count: () => number): void {
     const sweeps = this.lastListed.get(row);
-    this.lastListed.set(row, sweeps === undefined || sweeps >= LISTING_EVERY ? 1 : sweeps + 1);
-    if (sweeps === undefined || sweeps >= LISTING_EVERY) this.columns.fds.back[row] = count();
+    if (sweeps !== undefined && sweeps < LISTING_EVERY) {
+      this.lastListed.set(row, sweeps + 1);
+      return;
+    }
+    this.lastListed.delete(row);
+    this.columns.fds.back[row] = count();
+    this.lastListed.set(row, 1);
   }
 
   attach({ row }: Subject): void {

@@ -40,18 +40,23 @@ export class PssCollector implements Collector {
     this.columns = tables.instances.columnsOf(METRICS);
   }
 
-  collect({ row }: Subject): Outcome {
+  collect({ row, process }: Subject): Outcome {
+    if (!process) return Outcome.gone;
     const bytes = this.bytes.get(row);
-    this.columns.pss.back[row] = bytes ?? Number.NaN;
-    return bytes === undefined ? Outcome.busy : Outcome.ok;
+    if (bytes === undefined) return Outcome.busy;
+    this.columns.pss.back[row] = bytes;
+    return Outcome.ok;
   }
 
-  async collectDetached({ row, process }: Subject): Promise<Outcome> {
+  async collectDetached(subject: Subject): Promise<Outcome> {
+    const { row, process } = subject;
     if (!process) return Outcome.gone;
     try {
       const text = await withDeadline(process.readAsync('smaps_rollup'), DEADLINE_MS, `smaps_rollup of ${process.pid}`);
       const rollup = parseSmapsRollup(text);
       if (!rollup) return Outcome.malformed;
+      // The row may have passed to another VM meanwhile.
+      if (subject.row !== row || subject.process !== process) return Outcome.gone;
       this.bytes.set(row, rollup.pssBytes);
       return Outcome.ok;
     } catch (error) {

@@ -20,7 +20,6 @@ const LAST_WANTED = 43 - 4;
 const SPACE = 32;
 const NEWLINE = 10;
 const CLOSING_PARENTHESIS = 41;
-const MINUS = 45;
 const ZERO = 48;
 const INT32_SAFE_DIGITS = 9;
 
@@ -41,14 +40,13 @@ export function parseStat(line: Uint8Array, length: number, out: Float64Array): 
   for (; field <= LAST_WANTED && at < length; field++) {
     const slot = WANTED[field];
     let byte = line[at];
-    if (byte === MINUS) byte = line[++at];
     if (slot === 255) {
       while (byte > SPACE) byte = line[++at];
     } else {
       let value = 0;
       let digits = 0;
       while (byte >= ZERO && byte <= 57) {
-        value = digits < INT32_SAFE_DIGITS ? (value * 10 + byte - ZERO) | 0 : value * 10 + byte - ZERO;
+        value = digits < INT32_SAFE_DIGITS ? (value * 10 + byte - ZERO) | 0 : value * 10 + (byte - ZERO);
         digits++;
         byte = line[++at];
       }

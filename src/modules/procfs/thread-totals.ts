@@ -44,7 +44,8 @@ export function updateFromThreads<Words extends string>(
       const content = readThread(process, `task/${thread}/${file}`);
       if (content === undefined) continue;
       const counters = parse(content);
-      if (counters === null) return Outcome.malformed;
+      // One unknown counter makes the sum unknown; added up it would make every later sum unknown too.
+      if (counters === null || Object.values<number>(counters).some(Number.isNaN)) return Outcome.malformed;
       threads.set(thread, counters);
     }
   } catch (error) {

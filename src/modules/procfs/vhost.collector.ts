@@ -35,7 +35,8 @@ export class VhostCollector implements Collector {
   readonly about = VhostCollector.about;
   readonly metrics = Object.values(METRICS);
   private readonly columns;
-  private readonly held = new Map<number, ProcfsProcess[]>();
+  private readonly held = new Map<number, readonly ProcfsProcess[]>();
+  private readonly failed = new Map<number, Outcome>();
 
   constructor(
     tables: Tables,
@@ -50,17 +51,33 @@ export class VhostCollector implements Collector {
 
   devices(subject: Subject): void {
     this.detach(subject);
-    const threads = subject.vhostThreads.flatMap((pid) => this.hold(pid));
+    const threads: ProcfsProcess[] = [];
+    for (const pid of subject.vhostThreads) {
+      try {
+        threads.push(holdProcess(this.host, pid));
+      } catch (error) {
+        // A thread that ended since it was listed is no failure; the next rescan no longer lists it.
+        const outcome = outcomeOfErrno(error);
+        if (outcome !== Outcome.gone) this.failed.set(subject.row, outcome);
+      }
+    }
     if (threads.length > 0) this.held.set(subject.row, threads);
   }
 
   detach({ row }: Subject): void {
     for (const thread of this.held.get(row) ?? []) thread.close();
     this.held.delete(row);
+    this.failed.delete(row);
   }
 
-  collect({ row, process }: Subject): Outcome {
+  collect(subject: Subject): Outcome {
+    const { row, process } = subject;
     if (!process) return Outcome.gone;
+    const failed = this.failed.get(row);
+    if (failed !== undefined) {
+      subject.devicesChanged();
+      return failed;
+    }
     const threads = this.held.get(row);
     if (!threads) return Outcome.notConfigured;
     let ticks = Number.NaN;
@@ -72,15 +89,5 @@ export class VhostCollector implements Collector {
     }
     this.columns.vhost.back[row] = ticks;
     return Outcome.ok;
-  }
-
-  /** A thread that ended since it was listed is no error; the next rescan no longer lists it. */
-  private hold(pid: number): ProcfsProcess[] {
-    try {
-      return [holdProcess(this.host, pid)];
-    } catch (error) {
-      if (outcomeOfErrno(error) === Outcome.gone) return [];
-      throw error;
-    }
   }
 }

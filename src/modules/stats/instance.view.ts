@@ -27,7 +27,9 @@ export class InstanceView {
 
   one(instance: Instance): object {
     const { record, current } = instance;
-    const vmm = current ? this.discovery.source.vmm(current.pid) : undefined;
+    const seen = current ? this.discovery.source.vmm(current.pid) : undefined;
+    // The last pass may have seen an earlier owner of the pid.
+    const vmm = seen?.startTicks === current?.startTicks ? seen : undefined;
     return {
       ...summary(instance),
       uuid: record.uuid ?? null,

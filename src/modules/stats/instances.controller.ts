@@ -1,5 +1,6 @@
-import { Controller, Get, Header, Param, Query, ValidationPipe } from '@nestjs/common';
+import { Controller, Get, Header, Param, Query, UseFilters, ValidationPipe } from '@nestjs/common';
 import { Doc } from '../../http/doc.js';
+import { ProblemFilter } from '../../http/problem.filter.js';
 import { ApiError } from '../../model/errors.js';
 import { HYPERVISORS, STATES } from '../../model/instance.js';
 import { Collection } from '../collection/collection.js';
@@ -14,6 +15,7 @@ const strict = new ValidationPipe({ transform: true, whitelist: true, forbidNonW
 
 /** Instances as JSON. The stats route sends ready strings: no pipe, no serializer, nothing awaited that need not be. */
 @Controller('instances')
+@UseFilters(ProblemFilter)
 export class InstancesController {
   constructor(
     private readonly registry: Registry,

@@ -1,18 +1,17 @@
-import { Body, Controller, Delete, Headers, HttpCode, Optional, Param, Put, ValidationPipe } from '@nestjs/common';
+import { Body, Controller, Delete, Headers, HttpCode, Optional, Param, Put, UseFilters } from '@nestjs/common';
 import { Doc } from '../../http/doc.js';
+import { ProblemFilter } from '../../http/problem.filter.js';
 import { TokenSet } from '../../http/tokens.js';
 import { ApiError } from '../../model/errors.js';
 import { ID_PATTERN } from '../../model/instance.js';
 import { Settings } from '../../model/settings.js';
-import { RegistrationBody } from '../instances/registration.js';
 import { RegistrationSource } from '../instances/registration.source.js';
 import { Registry } from '../instances/registry.js';
 import { InstanceView } from './instance.view.js';
 
-const strict = new ValidationPipe({ transform: true, whitelist: true, forbidNonWhitelisted: true });
-
 /** For control planes that launch VMs themselves. Off without a token of its own; what is registered survives a restart. */
 @Controller('instances')
+@UseFilters(ProblemFilter)
 export class RegistrationController {
   constructor(
     private readonly registry: Registry,
@@ -47,12 +46,13 @@ export class RegistrationController {
   })
   async put(
     @Param('id') id: string,
-    @Body(strict) body: RegistrationBody,
+    // No pipe: it would judge the body before the token. The source validates it.
+    @Body() body: unknown,
     @Headers('authorization') authorization?: string,
   ): Promise<object> {
     const source = this.admit(id, authorization);
     await source.put(id, body);
-    await this.registry.rescan();
+    await this.registry.rescanAfresh();
     return this.view.one(this.registry.get(id));
   }
 
@@ -69,7 +69,7 @@ export class RegistrationController {
   async delete(@Param('id') id: string, @Headers('authorization') authorization?: string): Promise<void> {
     const source = this.admit(id, authorization);
     if (!(await source.delete(id))) throw new ApiError('not_found', `Container ID (${id}) does not exist`);
-    await this.registry.rescan();
+    await this.registry.rescanAfresh();
   }
 
   private admit(id: string, authorization: string | undefined): RegistrationSource {

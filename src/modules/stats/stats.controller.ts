@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
-import { Controller, Get, Headers, Query, Res } from '@nestjs/common';
+import { Controller, Get, Headers, Query, Res, UseFilters } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Doc } from '../../http/doc.js';
+import { ProblemFilter } from '../../http/problem.filter.js';
 import type { Subject } from '../../model/collector.js';
 import { timestamp } from '../../model/units.js';
 import { Collection } from '../collection/collection.js';
@@ -13,6 +14,7 @@ const NDJSON = 'application/x-ndjson';
 
 /** All instances from one sweep, so that their numbers can be compared and added. */
 @Controller('stats')
+@UseFilters(ProblemFilter)
 export class StatsController {
   constructor(
     private readonly collection: Collection,

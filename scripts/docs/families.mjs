@@ -1,0 +1,86 @@
+// Every family that can stand on /metrics: the declared ones from the tables, the agent's own from a page about a recorded host.
+import { fileURLToPath } from 'node:url';
+import { VMM_EXECUTABLES } from '../../dist/config/vmm-executables.js';
+import { Tables } from '../../dist/model/tables.js';
+import { COLLECTORS } from '../../dist/modules/collection/collectors.js';
+import { Exposition } from '../../dist/modules/metrics/exposition.js';
+import { TEXT } from '../../dist/modules/metrics/format.js';
+import { SelfFamilies } from '../../dist/modules/metrics/self.js';
+import { makeApp } from '../openapi/app.mjs';
+
+const host = fileURLToPath(new URL('../../fixtures/hosts/two-qemu/', import.meta.url));
+const LABELS = {
+  id: ['instance_id'],
+  id_and_name: ['instance_id', 'instance_name'],
+  interface: ['instance_id', 'interface'],
+};
+
+/**
+ * Sorted by name.
+ * @returns name, type, unit, help, labels (name and, where they are fixed, values), places in the stats document, group, tier
+ */
+export async function families() {
+  const app = await makeApp({
+    roots: { proc: `${host}proc`, sys: `${host}sys`, cgroup: `${host}sys/fs/cgroup`, run: `${host}run` },
+    settings: { executables: VMM_EXECUTABLES, hypemanDataDir: `${host}var/lib/hypeman` },
+  });
+  try {
+    await app.init();
+    const get = (token) => app.get(token, { strict: false });
+    const declared = declaredFamilies(get(Tables), get);
+    const { bytes, release } = await get(Exposition).page(TEXT, {});
+    const shown = ownFamilies(bytes.toString()).filter(({ name }) => !declared.some((family) => family.name === name));
+    release();
+    for (const { name } of get(SelfFamilies).families()) {
+      if (!shown.some((family) => family.name === name))
+        throw new Error(`${name} has no sample on the recorded host: its labels cannot be told`);
+    }
+    return [...declared, ...shown].sort((a, b) => (a.name < b.name ? -1 : 1));
+  } finally {
+    await app.close();
+  }
+}
+
+function declaredFamilies(tables, get) {
+  const owners = new Map(
+    COLLECTORS.flatMap((Listed) => {
+      const { about, metrics, interfaceMetrics = [] } = get(Listed);
+      return [...metrics, ...interfaceMetrics].map((metric) => [metric, about]);
+    }),
+  );
+  const found = new Map();
+  for (const { metric } of [...tables.instances.columns, ...tables.interfaces.columns]) {
+    for (const { family, labels = {} } of metric.families) {
+      const about = owners.get(metric);
+      const { name, type, unit, help, identity } = family;
+      const known = found.get(name) ?? {
+        ...{ name, type, unit, help, group: about?.name ?? 'self', tier: about?.tier ?? 'sweep', places: [] },
+        labels: new Map(LABELS[identity].map((label) => [label, []])),
+      };
+      for (const [label, value] of Object.entries(labels)) known.labels.set(label, [...(known.labels.get(label) ?? []), value]);
+      if (about) known.places.push(placeOf(metric, identity));
+      found.set(name, known);
+    }
+  }
+  return [...found.values()];
+}
+
+const placeOf = ({ json, alias }, identity) => {
+  if (identity === 'interface') return `network.interfaces[].${json}`;
+  // Where there are two, the vmgauge family is at home in the group.
+  return identity === 'id' && alias !== undefined ? alias : json;
+};
+
+/** What a page says of the families on it: words, and the labels of the first sample. */
+function ownFamilies(page) {
+  return [...page.matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)\n(.*)$/gm)].map(([, name, help, type, sample]) => ({
+    ...{ name, type, unit: /_(seconds|bytes|ratio)(_total)?$/.exec(name)?.[1], help, group: 'self', tier: 'sweep', places: [] },
+    labels: new Map([...sample.matchAll(/[{,]([a-z_]+)="/g)].map(([, label]) => [label, []])),
+  }));
+}
+
+/** `instance_id`, `mode` (user, system). */
+export const labelWords = (labels) =>
+  [...labels]
+    .map(([label, values]) => (values.length === 0 || values.length > 6 ? `\`${label}\`` : `\`${label}\` (${values.join(', ')})`))
+    .join(', ');

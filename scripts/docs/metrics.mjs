@@ -1,0 +1,98 @@
+// docs/metrics.md and the table of the README.
+import { OUTCOMES, outcomeWords } from '../../dist/model/outcome.js';
+import { COLLECTORS } from '../../dist/modules/collection/collectors.js';
+import { labelWords } from './families.mjs';
+import { cell, code, codes, table } from './markdown.mjs';
+
+export const metricsTable = (families) =>
+  table(
+    ['Family', 'Type', 'Labels', 'From', 'What it says'],
+    families.map(({ name, type, labels, group, help }) => [code(name), type, labelWords(labels), group, cell(help)]),
+  );
+
+const TIERS = {
+  sweep: 'every sweep: for a request when the last one is older than `collection.max-age`, else each `collection.interval`',
+  slow: 'each `collection.slow-interval`, spread over the instances',
+  threads: 'each `collector.wait.interval`, because it reads a file for each thread',
+  detached: 'one instance after the other beside the sweeps, each `collector.pss.interval`',
+};
+
+/** What a reason means and what changes it. */
+const REASONS = {
+  gone: [
+    'The process, or the interface, is no longer there.',
+    'Nothing: a stopped instance keeps its last sample, an interface is looked for again.',
+  ],
+  not_configured: [
+    'There is nothing to read: no NIC, no vhost thread, nothing known of vCPUs and memory, or the collector is off.',
+    '`--collector.<name>`, where that is the reason.',
+  ],
+  not_permitted: ['The agent may not read the file.', 'root, or CAP_SYS_PTRACE.'],
+  unsupported: [
+    'This host or this kind of device does not show it: a passed-through, vhost-user or user-mode NIC.',
+    'Nothing on the host; the guest may know.',
+  ],
+  lockdown: ['The kernel forbids it to everybody.', 'Kernel lockdown, lifted at boot.'],
+  migrating: ['The VM moves between hosts and its numbers belong to both.', 'It passes.'],
+  timeout: ['The answer did not come in time.', 'It is tried again.'],
+  malformed: ['The text was not what the kernel or program prints.', 'A defect of one of the two: please report it.'],
+  too_large: ['The text was longer than is read.', 'Please report it.'],
+  busy: ['Its first turn has not come, or descriptors ran out.', 'It passes, or the limit of open files is raised.'],
+  io_error: ['Reading failed in another way.', 'The log of the kernel may say more.'],
+};
+
+function reasonRows() {
+  const words = OUTCOMES.map(outcomeWords).filter(({ reason }) => reason !== undefined);
+  const stray = Object.keys(REASONS).filter((known) => !words.some(({ reason }) => reason === known));
+  if (stray.length > 0) throw new Error(`no outcome has the reason ${stray.join(', ')}`);
+  return words.map(({ outcome, reason }) => {
+    if (!REASONS[reason]) throw new Error(`the reason ${reason} is not described`);
+    const [meaning, remedy] = REASONS[reason];
+    return [code(reason), outcome, cell(meaning), cell(remedy)];
+  });
+}
+
+export const metricsPage = (families) => `# Metrics
+
+<!-- Generated from the declarations: node scripts/docs.mjs -->
+
+Everything on \`/metrics\`, sorted. Units are those of the names: seconds, bytes, ratios. Counters start with the VMM process
+(\`vmgauge_vm_start_time_seconds\`). The network is seen from the guest. A value that is not known has no sample and is null in the stats
+document; \`vmgauge_collector_outcome\` and the member \`collectors\` say why.
+
+Each family belongs to one group, which is what \`collect[]\` and \`exclude[]\` name: a collector, or \`self\` for what the agent says of its own
+work. In OpenMetrics a counter's family is called without \`_total\`.
+
+## Families
+
+${table(
+  ['Family', 'Type', 'Unit', 'Labels', 'In the stats document', 'Group', 'What it says'],
+  families.map(({ name, type, unit, labels, places, group, help }) => [
+    code(name),
+    type,
+    unit ?? '',
+    labelWords(labels),
+    codes(places),
+    group,
+    cell(help),
+  ]),
+)}
+
+## Collectors
+
+${table(
+  ['Collector', 'When', 'Default', 'Reads'],
+  COLLECTORS.map(({ about }) => [code(about.name), about.tier, about.enabled ? 'on' : 'off', cell(about.reads)]),
+)}
+
+${table(
+  ['When', 'That is'],
+  Object.entries(TIERS).map(([tier, words]) => [tier, words]),
+)}
+
+## Why a value is missing
+
+${table(['Reason', 'Outcome', 'What it means', 'What changes it'], reasonRows())}
+`;
+
+for (const { about } of COLLECTORS) if (!TIERS[about.tier]) throw new Error(`the tier ${about.tier} is not described`);

@@ -1,0 +1,81 @@
+// Schemas of everything but statistics: the shapes that stats/instance.view.ts and health/ build by hand. Tests hold them against answers.
+import { ID_PATTERN, NIC_KINDS } from '../../dist/model/instance.js';
+import { problemSchema } from './problems.mjs';
+import { registrationSchemas } from './registration.mjs';
+import { object, statsSchemas } from './stats-schemas.mjs';
+
+const ref = (name) => ({ $ref: `#/components/schemas/${name}` });
+const text = (description, rest = {}) => ({ type: 'string', description, ...rest });
+const integer = (description) => ({ type: 'integer', format: 'int64', description });
+const maybe = (type, description, rest = {}) => ({ type: [type, 'null'], description, ...rest });
+const list = (items, description) => ({ type: 'array', items, description });
+
+const SUMMARY = {
+  id: text('Unique on this host.', { pattern: ID_PATTERN.source }),
+  name: text('What people call it; the id where it has no name.'),
+  source: text('The source that named it.'),
+  hypervisor: ref('Hypervisor'),
+  state: ref('InstanceState'),
+  pid: maybe('integer', 'The VMM process; null while there is none.'),
+  started_at: maybe('string', 'Start of the VMM process.', { format: 'date-time' }),
+  allocated: object('What the VM was given, as far as its source or command line tells.', {
+    vcpus: maybe('integer', 'vCPUs.'),
+    memory_bytes: maybe('integer', 'Memory, hot-plugged memory included.', { format: 'int64' }),
+  }),
+};
+
+const PROCESS = object('A process that works for the VM.', {
+  role: text('Its part.', { enum: ['vmm'] }),
+  pid: integer('Process id.'),
+  start_ticks: integer('Field 22 of /proc/<pid>/stat: with the pid it names the process for as long as the host is up.'),
+  uid: maybe('integer', 'User it runs as.'),
+  executable: maybe('string', 'Its program.'),
+  vhost_threads: list({ type: 'integer' }, 'Kernel threads that move frames for it (Linux before 6.4).'),
+});
+
+const INTERFACE = object('One NIC.', {
+  kind: text('What connects it to the host.', { enum: [...NIC_KINDS] }),
+  name: maybe('string', 'Host interface; null where the kind has none.'),
+  mac: maybe('string', 'MAC address in the guest.'),
+  device: maybe('string', 'The VMM’s own id of the device.'),
+});
+
+const CURSOR = 'For the next page; null on the last.';
+
+export function schemas(tables, collectors) {
+  return {
+    InstanceList: object('One page of the instances of this host.', {
+      instances: list(ref('InstanceSummary'), 'Sorted by id.'),
+      next_cursor: maybe('string', CURSOR),
+    }),
+    InstanceSummary: object('One instance in a list.', SUMMARY),
+    Instance: object('What identifies one instance.', {
+      ...SUMMARY,
+      uuid: maybe('string', 'UUID of the VM.'),
+      sources: list({ type: 'string' }, 'All sources that know it; the first one named it.'),
+      generation: { type: 'integer', description: 'VMM processes it has had since the agent knows it.' },
+      ended_at: maybe('string', 'When its process was found gone.', { format: 'date-time' }),
+      processes: list(ref('InstanceProcess'), 'Empty when it does not run.'),
+      interfaces: { type: ['array', 'null'], items: ref('InstanceInterface'), description: 'Null where nobody knows its NICs.' },
+      sockets: list({ type: 'string' }, 'Control sockets as the process names them.'),
+      cgroups: list({ type: 'string' }, 'Its cgroups, one path a hierarchy.'),
+    }),
+    InstanceProcess: PROCESS,
+    InstanceInterface: INTERFACE,
+    ...statsSchemas(tables, collectors),
+    AllStats: object('Statistics of all running instances.', {
+      collected_at: maybe('string', 'Start of the sweep.', { format: 'date-time' }),
+      skew_ms: { type: 'number', description: 'Time between the reading of the first and of the last instance.' },
+      sequence: { type: 'integer', description: 'Number of the sweep since the agent started.' },
+      instances: list(ref('InstanceStats'), 'Sorted by id.'),
+    }),
+    ...registrationSchemas(),
+    Health: object('The answer of a probe.', { status: text('Always ok: anything else is an error.', { const: 'ok' }) }),
+    OpenapiDocument: object('An OpenAPI document; these members and more.', {
+      openapi: text('Version of OpenAPI.'),
+      info: { type: 'object', description: 'Name and version of this API.' },
+      paths: { type: 'object', description: 'Its routes.' },
+    }),
+    Problem: problemSchema,
+  };
+}

@@ -1,0 +1,146 @@
+// The stats document as schemas, from the metrics that collectors declare: places, descriptions, units.
+import { HYPERVISORS, NIC_KINDS, STATES } from '../../dist/model/instance.js';
+import { OUTCOMES, outcomeWords } from '../../dist/model/outcome.js';
+
+const NULLS =
+  'A number that could not be read is null, never 0, and `collectors` says why: a typed client that turns null into 0 has to look there.';
+
+const ref = (name) => ({ $ref: `#/components/schemas/${name}` });
+const text = (description, rest = {}) => ({ type: 'string', description, ...rest });
+const maybe = (type, description, rest = {}) => ({ type: [type, 'null'], description, ...rest });
+const time = (description) => maybe('string', description, { format: 'date-time' });
+/** All members are always there. */
+export const object = (description, properties) => ({ type: 'object', description, required: Object.keys(properties), properties });
+
+const HYPERVISOR = text('Kind of the VMM; `kvm` is any other process with a KVM guest.', { enum: [...HYPERVISORS] });
+const STATE = text('What the VM does; `stopped` ones answer their last sample while they are remembered.', { enum: [...STATES] });
+
+/** A cell as JSON prints it. Integers are exact to 2^53. */
+function number({ decimals, description, json, families }) {
+  const type = decimals === 0 ? { type: ['integer', 'null'], format: 'int64' } : { type: ['number', 'null'], format: 'double' };
+  const labels = families[0]?.labels;
+  const which = labels ? ` (${Object.values(labels).join(', ')})` : '';
+  if (description === '') throw new Error(`${json} has no description`);
+  return { ...type, description: `${description}${which}` };
+}
+
+const own = (columns) => columns.map(({ metric }) => metric).filter(({ json }) => !json.startsWith('collectors.'));
+
+/** Members by their dotted places; the second place of a metric is a member too. */
+function groups(metrics) {
+  const root = {};
+  for (const metric of metrics) {
+    for (const place of [metric.json, metric.alias].filter(Boolean)) {
+      const path = place.split('.');
+      const last = path.pop();
+      let at = root;
+      for (const word of path) at = at[word] ??= {};
+      at[last] = number(metric);
+    }
+  }
+  return root;
+}
+
+const asObject = (tree, description) =>
+  object(
+    description,
+    Object.fromEntries(Object.entries(tree).map(([word, node]) => [word, 'description' in node ? node : asObject(node, GROUPS[word])])),
+  );
+
+const GROUPS = {
+  cpu: 'CPU time of the VMM and of what works for it.',
+  memory: 'Memory of the VMM process, most of which is the guest’s.',
+  process: 'The VMM as a process of the host.',
+  io: 'What the VMM read and wrote.',
+  context_switches: 'How often threads gave up the CPU or lost it.',
+};
+
+/** @returns schemas by name @param tables those of the application @param collectors THE LIST */
+export function statsSchemas(tables, collectors) {
+  const metrics = own(tables.instances.columns);
+  const tree = groups(metrics);
+  const top = Object.fromEntries(Object.entries(tree).filter(([, node]) => 'description' in node));
+  const nested = Object.fromEntries(
+    Object.entries(tree)
+      .filter(([, node]) => !('description' in node))
+      .map(([word, node]) => [word, asObject(node, GROUPS[word])]),
+  );
+  const words = OUTCOMES.map(outcomeWords);
+  const reasons = words.flatMap(({ reason }) => (reason ? [reason] : []));
+  const outcome = text('How the reading went: `absent` is a property of the VM or of our rights, `failed` is an error.', {
+    enum: [...new Set(words.map((word) => word.outcome))],
+  });
+  const reason = text('Why, unless it is ok.', { enum: reasons });
+  return {
+    Hypervisor: HYPERVISOR,
+    InstanceState: STATE,
+    InstanceStats: object(`Statistics of one VM seen from its host. ${NULLS}`, {
+      instance_id: text('Id of the instance.'),
+      instance_name: text('Its name; the id where it has none.'),
+      ...top,
+      hypervisor: ref('Hypervisor'),
+      state: ref('InstanceState'),
+      source: text('The source that named it.'),
+      generation: {
+        type: 'integer',
+        description: 'VMM processes this instance has had since the agent knows it; counters start anew with each.',
+      },
+      collected_at: time('Start of the sweep that read these numbers.'),
+      started_at: time('Start of the VMM process.'),
+      cpu: nested.cpu,
+      memory: nested.memory,
+      network: object('Interfaces through which its frames pass on this host.', {
+        interfaces: { type: 'array', items: ref('InterfaceStats'), description: 'One entry a NIC, counted or not.' },
+      }),
+      process: nested.process,
+      rates: {
+        description: 'Growth per second; null before the second reading and of a stopped instance.',
+        oneOf: [ref('Rates'), { type: 'null' }],
+      },
+      collectors: {
+        type: 'object',
+        description: `How each collector did, by name: ${collectors.map(({ about }) => about.name).join(', ')}.`,
+        additionalProperties: ref('CollectorReport'),
+      },
+    }),
+    CollectorReport: {
+      ...object('How one collector did for one instance.', {
+        outcome,
+        seconds: maybe('number', 'Time its last turn took.'),
+        age_seconds: maybe('number', 'Age of what it read, at the time of the sweep; 0 for what every sweep reads.'),
+      }),
+      properties: {
+        outcome,
+        reason,
+        seconds: maybe('number', 'Time its last turn took.'),
+        age_seconds: maybe('number', 'Age of what it read, at the time of the sweep; 0 for what every sweep reads.'),
+      },
+    },
+    InterfaceStats: interfaceSchema(own(tables.interfaces.columns), outcome, reason),
+    Rates: object('Growth per second of counters that were known at both ends.', {
+      window_seconds: { type: 'number', description: 'Time that really passed between the two readings.' },
+      ...Object.fromEntries(
+        metrics.flatMap(({ rate, description }) => (rate ? [[rate, maybe('number', `Per second: ${description}`)]] : [])),
+      ),
+      cpu_utilization_ratio: maybe('number', 'CPUs in use over vCPUs given; null where either is not known.'),
+    }),
+  };
+}
+
+function interfaceSchema(metrics, outcome, reason) {
+  const counters = Object.fromEntries(metrics.filter(({ json }) => json !== 'outcome').map((metric) => [metric.json, number(metric)]));
+  const all = {
+    name: maybe('string', 'Host interface; null where the kind has none or it is gone.'),
+    kind: maybe('string', 'What connects the NIC. Only tap and macvtap are counted; the others never pass the host.', {
+      enum: [...NIC_KINDS, null],
+    }),
+    mac: maybe('string', 'MAC address in the guest.'),
+    outcome,
+    reason,
+    ...counters,
+  };
+  return {
+    ...object('One NIC, counted from the guest’s side.', all),
+    required: Object.keys(all).filter((word) => word !== 'reason'),
+  };
+}

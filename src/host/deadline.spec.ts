@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { withDeadline } from './deadline.js';
+
+const never = new Promise<never>(() => undefined);
+
+describe('withDeadline', () => {
+  it('gives what the work gives', async () => {
+    await expect(withDeadline(Promise.resolve(7), 60_000, 'it')).resolves.toBe(7);
+    await expect(withDeadline(Promise.reject(new Error('no')), 60_000, 'it')).rejects.toThrow('no');
+  });
+
+  it('ends a wait that does not', async () => {
+    await expect(withDeadline(never, 5, 'reading it')).rejects.toMatchObject({
+      code: 'ETIMEDOUT',
+      message: 'reading it took longer than 5 ms',
+    });
+  });
+
+  it('leaves no rejection unhandled when the work fails afterwards', async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    let fail: (error: Error) => void = () => undefined;
+    const work = new Promise<never>((_, reject) => {
+      fail = reject;
+    });
+    await expect(withDeadline(work, 1, 'it')).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+    fail(new Error('late'));
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
+  });
+
+  it('keeps no timer once the work is done', async () => {
+    const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    await withDeadline(Promise.resolve(), 3_600_000, 'it');
+    expect(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length).toBe(before);
+  });
+});

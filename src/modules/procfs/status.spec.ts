@@ -1,0 +1,74 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { anyText, kernelSample, RECORDED, truncations } from '../../../test/kernel-samples.js';
+import { parseStatus } from './status.js';
+
+const RECORDING = kernelSample('qemu-7.2-kvm/status');
+
+describe('parseStatus', () => {
+  it('reads a recorded QEMU in bytes and counts', () => {
+    expect(parseStatus(RECORDING)).toEqual({
+      anonBytes: 33428 * 1024,
+      fileBytes: 22148 * 1024,
+      shmemBytes: 0,
+      hugetlbBytes: 0,
+      swapBytes: 0,
+      peakResidentBytes: 58032 * 1024,
+      pageTableBytes: 272 * 1024,
+      lockedBytes: 0,
+      voluntarySwitches: 68,
+      involuntarySwitches: 51,
+    });
+    expect(parseStatus(kernelSample('qemu-7.2-libvirt-style/status'))?.shmemBytes).toBe(111224 * 1024);
+  });
+
+  it.each(RECORDED)('refuses every truncation of %s', (recording) => {
+    for (const cut of truncations(kernelSample(`${recording}/status`))) expect(parseStatus(cut)).toBeNull();
+  });
+
+  it('accepts the lines that x86 adds behind the switches, and refuses them cut', () => {
+    const longer = `${RECORDING}x86_Thread_features:\t\nx86_Thread_features_locked:\t\n`;
+    expect(parseStatus(longer)).toEqual(parseStatus(RECORDING));
+    for (let length = RECORDING.length + 1; length < longer.length - 1; length++) {
+      const cut = parseStatus(longer.slice(0, length));
+      if (cut !== null) expect(cut).toEqual(parseStatus(RECORDING));
+    }
+  });
+
+  it('gives what a zombie has, and nothing for its memory', () => {
+    const zombie = RECORDING.split('\n')
+      .filter((line) => !/^(Vm|Rss|Huge)/.test(line))
+      .join('\n');
+    const { voluntarySwitches, involuntarySwitches, ...memory } = parseStatus(zombie) ?? expect.fail('a status without memory is a status');
+    expect([voluntarySwitches, involuntarySwitches]).toEqual([68, 51]);
+    for (const bytes of Object.values(memory)) expect(bytes).toBeNaN();
+  });
+
+  it('takes a value that is no number of kB for none', () => {
+    for (const word of ['18446744073709551615 kB', '9223372036854775808 kB', '-1 kB', '1 MB', '1', '', 'x kB', '1 kB 2 kB']) {
+      expect(parseStatus(RECORDING.replace(/^RssAnon:.*$/m, `RssAnon:\t${word}`))?.anonBytes).toBeNaN();
+    }
+    expect(
+      parseStatus(RECORDING.replace(/^voluntary_ctxt_switches:.*$/m, 'voluntary_ctxt_switches:\t18446744073709551615'))?.voluntarySwitches,
+    ).toBeNaN();
+  });
+
+  it('is not misled by a name that looks like a line', () => {
+    expect(parseStatus(RECORDING.replace('Name:\tqemu-system-x86', 'Name:\tRssAnon: 7 kB'))).toEqual(parseStatus(RECORDING));
+    expect(parseStatus(RECORDING.replace('Name:\tqemu-system-x86', 'Name:\t\\nVmSwap: 7 kB'))).toEqual(parseStatus(RECORDING));
+  });
+
+  it('survives any text, in time that grows with its length alone', () => {
+    for (const text of [
+      '',
+      '\n',
+      '\0',
+      'x'.repeat(70_000),
+      '\nnonvoluntary_ctxt_switches:'.repeat(5000),
+      '\nnonvoluntary_ctxt_switches: 1\nx'.repeat(2000),
+    ]) {
+      expect(parseStatus(text)).toBeNull();
+    }
+    fc.assert(fc.property(anyText, (text) => parseStatus(text) === null));
+  });
+});

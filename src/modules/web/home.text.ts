@@ -1,0 +1,54 @@
+import { homeLinks } from './home.links.js';
+import type { HomeReport, HomeRow } from './home.report.js';
+import { bytes, bytesPerSecond, cores, count, some } from './readable.js';
+import { advice, starterCommand } from './starter.js';
+
+const HEAD = ['ID', 'NAME', 'HYPERVISOR', 'STATE', 'VCPUS', 'CPU', 'MEMORY', 'OF', 'RX', 'TX'];
+const FIRST_NUMBER = 4;
+/** C1 controls and marks that turn the direction of writing: a terminal would obey a stranger's name. */
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** The same page for a terminal. */
+export function homeText(report: HomeReport): string {
+  const { version, hostName, collectedAt, sources, telemetryPath } = report;
+  const links = homeLinks(telemetryPath);
+  const width = Math.max(...links.map(({ href }) => href.length));
+  const lines = [
+    `vmgauge ${version} on ${hostName}, ${some(report.total, 'instance')}${collectedAt === null ? '' : `, read ${collectedAt}`}`,
+    '',
+    ...instances(report),
+    '',
+    ...sources.map(({ name, status, about, instances, problems }) => {
+      const state = status === 'ok' ? `${some(instances, 'instance')}` : `${status}: ${about}`;
+      return `source ${name}: ${state}${problems.length === 0 ? '' : `, ${some(problems.length, 'entry', 'entries')} passed over`}`;
+    }),
+    ...advice(report),
+    '',
+    ...links.map(({ href, what }) => `/${href.padEnd(width)}  ${what}`),
+  ];
+  return `${lines.map((line) => line.replace(UNSAFE, '?')).join('\n')}\n`;
+}
+
+function instances({ rows, total }: HomeReport): string[] {
+  if (total === 0)
+    return ['The agent finds no virtual machine here. Start one, and it is listed within seconds:', '', `  ${starterCommand()} &`];
+  const table = [HEAD, ...rows.map(cells)];
+  const widths = HEAD.map((_, i) => Math.max(...table.map((line) => line[i].length)));
+  const lines = table.map((line) =>
+    line.map((cell, i) => (i < FIRST_NUMBER ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '),
+  );
+  return total > rows.length ? [...lines, `and ${total - rows.length} more: /instances`] : lines;
+}
+
+const cells = (row: HomeRow): string[] => [
+  row.id,
+  row.name,
+  row.hypervisor,
+  row.state,
+  count(row.vcpus),
+  cores(row.cores),
+  bytes(row.memoryBytes),
+  bytes(row.allocatedBytes),
+  bytesPerSecond(row.rxPerSecond),
+  bytesPerSecond(row.txPerSecond),
+];

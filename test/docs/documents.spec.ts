@@ -1,0 +1,132 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { declarations, type Known } from '../../src/config/declarations.js';
+import { ERRORS } from '../../src/model/errors.js';
+import { OUTCOMES, outcomeWords } from '../../src/model/outcome.js';
+import { COLLECTORS } from '../../src/modules/collection/collectors.js';
+import { SOURCES } from '../../src/modules/instances/sources.js';
+import { Agent } from '../e2e/agent.js';
+import { rootOf, STORIES } from '../e2e/stories.js';
+import { readOpenapi, routesOf } from './openapi.js';
+import { complaintsOf, ROOT, readRoot } from './run.js';
+
+const README = readRoot('README.md');
+const METRICS = readRoot('docs/metrics.md');
+const API = readRoot('docs/api.md');
+
+const between = (text: string, begin: string, end: string): string => {
+  expect(text).toContain(begin);
+  return text.slice(text.indexOf(begin), text.indexOf(end, text.indexOf(begin)));
+};
+/** First cells of the rows of a table, without their code marks; the head and its line are not rows. */
+const firstCells = (text: string): string[] => [...text.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name);
+const unique = (names: Iterable<string>): string[] => [...new Set(names)].sort();
+
+it('the generated documents are what the code says', () => {
+  expect(complaintsOf('scripts/docs.mjs', '--check')).toBe('');
+});
+
+describe('the metrics', () => {
+  const pages = new Map<string, string>();
+  let families: string[];
+  beforeAll(async () => {
+    for (const one of STORIES) {
+      const agent = await Agent.start(rootOf(one), {
+        settings: { exporterMetrics: true },
+        ...(one.prepare ? { prepare: one.prepare } : {}),
+      });
+      await agent.sweep();
+      pages.set(one.name, await agent.text('/metrics'));
+      await agent.stop();
+    }
+    families = unique([...pages.values()].flatMap((page) => [...page.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name)));
+  });
+
+  it('of a page are all in docs/metrics.md and in the README', () => {
+    const documented = firstCells(between(METRICS, '## Families', '## Collectors'));
+    expect(unique(documented)).toEqual(documented);
+    expect(families.filter((name) => !documented.includes(name))).toEqual([]);
+    expect(firstCells(between(README, '<!-- metrics:begin -->', '<!-- metrics:end -->'))).toEqual(documented);
+  });
+
+  it('of docs/metrics.md are all on a page of some host, but for those that need what no recorded host has', () => {
+    const documented = firstCells(between(METRICS, '## Families', '## Collectors'));
+    const unseen = ['vmgauge_vm_memory_pss_bytes'];
+    expect(documented.filter((name) => !families.includes(name) && !unseen.includes(name))).toEqual([]);
+  });
+
+  it('come from the collectors that docs/metrics.md lists', () => {
+    const listed = firstCells(between(METRICS, '## Collectors', '## Why'));
+    expect(listed).toEqual(COLLECTORS.map(({ about }) => about.name));
+  });
+
+  it('are missing for the reasons that docs/metrics.md lists', () => {
+    const reasons = OUTCOMES.map(outcomeWords).flatMap(({ reason }) => (reason === undefined ? [] : [reason]));
+    expect(firstCells(METRICS.slice(METRICS.indexOf('## Why')))).toEqual(reasons);
+  });
+
+  it('have the labels that docs/metrics.md lists', () => {
+    const rows = new Map(
+      [...METRICS.matchAll(/^\| `([a-z_]+)` \| (?:counter|gauge) \| [a-z]* \| ([^|]*) \|/gm)].map(([, name, labels]) => [name, labels]),
+    );
+    for (const line of [...pages.values()].join('').split('\n')) {
+      const [, name, labels] = /^([a-z_]+)\{(.*)\} /.exec(line) ?? [];
+      if (name === undefined) continue;
+      const printed = [...labels.matchAll(/(?:^|,)([a-z_]+)="/g)].map(([, label]) => label).sort();
+      const documented = [...(rows.get(name) ?? '').matchAll(/`([a-z_]+)`/g)].map(([, label]) => label).sort();
+      expect({ name, labels: printed }).toEqual({ name, labels: documented });
+    }
+  });
+});
+
+describe('the settings', () => {
+  it('are exactly those of the README', () => {
+    const known: Known = {
+      collectors: COLLECTORS.map(({ about }) => ({ name: about.name, enabled: about.enabled, help: about.reads })),
+      sources: SOURCES.map(({ name, enabled, help }) => ({ name, enabled, help })),
+    };
+    const documented = firstCells(between(README, '<!-- config:begin -->', '<!-- config:end -->'));
+    expect(documented.sort()).toEqual(
+      declarations(known)
+        .map(({ key }) => key)
+        .sort(),
+    );
+  });
+});
+
+describe('the API', () => {
+  it('has exactly the routes of docs/api.md', () => {
+    const routes = routesOf(readOpenapi()).map(({ verb, path }) => `${verb.toUpperCase()} ${path}`);
+    expect(firstCells(between(API, '## Routes', '## instances')).sort()).toEqual([...routes].sort());
+    const sections = [...API.matchAll(/^### `([^`]+)`$/gm)].map(([, title]) => title);
+    expect(sections.sort()).toEqual([...routes].sort());
+  });
+
+  it('has exactly the error codes of docs/api.md', () => {
+    expect(firstCells(API.slice(API.indexOf('## Errors')))).toEqual(Object.keys(ERRORS));
+  });
+});
+
+describe('the rooms', () => {
+  it('have a README of one screen each', () => {
+    const rooms = readdirSync(join(ROOT, 'src/modules')).map((room) => `src/modules/${room}`);
+    for (const room of [...rooms, 'src/host', 'src/model']) {
+      const path = `${room}/README.md`;
+      expect({ path, there: existsSync(join(ROOT, path)) }).toEqual({ path, there: true });
+      expect({ path, lines: readRoot(path).split('\n').length }).toEqual({ path, lines: expect.toSatisfy((lines: number) => lines <= 50) });
+    }
+  });
+
+  it('name no file in their READMEs that is not there', () => {
+    const rooms = [...readdirSync(join(ROOT, 'src/modules')).map((room) => `src/modules/${room}`), 'src/host', 'src/model'];
+    for (const room of rooms) {
+      const files = [...readRoot(`${room}/README.md`).matchAll(/`([a-z][a-z0-9./-]*\.ts)`/g)].map(([, file]) => file);
+      const places = [room, 'src', 'src/modules'];
+      expect({ room, missing: files.filter((file) => !places.some((place) => existsSync(join(ROOT, place, file)))) }).toEqual({
+        room,
+        missing: [],
+      });
+    }
+  });
+});

@@ -1,0 +1,96 @@
+import { join } from 'node:path';
+import type { LoggerService } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { register } from 'prom-client';
+import request from 'supertest';
+import { AppModule } from '../../src/app.module.js';
+import { VMM_EXECUTABLES } from '../../src/config/vmm-executables.js';
+import { makeAdapter, protect } from '../../src/http/server.js';
+import { TokenSet } from '../../src/http/tokens.js';
+import type { Settings } from '../../src/model/settings.js';
+import { Collection } from '../../src/modules/collection/collection.js';
+import { Readiness } from '../../src/modules/health/readiness.js';
+import { Registry } from '../../src/modules/instances/registry.js';
+import type { VmgaugeOptions } from '../../src/vmgauge.module.js';
+import { RecordedHost, StoppedClock } from './recorded-host.js';
+
+/** No timer of the agent fires while a test runs: sweeps and rescans are the test's. setTimeout takes no more than this. */
+const NEVER_MS = 2 ** 31 - 1;
+const SILENT: LoggerService = { log: () => undefined, error: () => undefined, warn: () => undefined };
+
+export interface AgentOptions {
+  readonly settings?: Partial<Settings>;
+  readonly sources?: VmgaugeOptions['sources'];
+  /** Tokens that may read; none asks for none. */
+  readonly tokens?: readonly string[];
+  /** Called before the agent looks at the host for the first time. */
+  readonly prepare?: (host: RecordedHost) => void;
+}
+
+/** The real application on a recorded host, put together as src/main.ts does. */
+export class Agent {
+  private constructor(
+    readonly app: NestFastifyApplication,
+    readonly host: RecordedHost,
+  ) {}
+
+  static async start(root: string, { settings, sources, tokens = [], prepare }: AgentOptions = {}): Promise<Agent> {
+    // The client library has one registry a process; its metrics are made anew with each application.
+    register.clear();
+    const host = new RecordedHost(root, new StoppedClock());
+    prepare?.(host);
+    const options: VmgaugeOptions = { host, settings: { ...quiet(root), ...settings }, ...(sources ? { sources } : {}) };
+    const readers = new TokenSet(tokens);
+    const app = await NestFactory.create<NestFastifyApplication>(AppModule.register(options), makeAdapter(readers), {
+      logger: false,
+      abortOnError: false,
+    });
+    const readiness = app.get(Readiness);
+    protect(app, { tokens: readers, draining: () => readiness.draining, logger: SILENT });
+    await app.init();
+    await app.getHttpAdapter().getInstance().ready();
+    return new Agent(app, host);
+  }
+
+  get(path: string): request.Test {
+    return request(this.app.getHttpServer()).get(path);
+  }
+
+  request(method: 'get' | 'head' | 'post' | 'put' | 'delete' | 'patch' | 'options', path: string): request.Test {
+    return request(this.app.getHttpServer())[method](path);
+  }
+
+  /** The body of a page, which must be there. */
+  async text(path: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
+    const response = await this.get(path).set(headers).expect(200);
+    return response.text;
+  }
+
+  /** Lets time pass and reads the host again, so often. */
+  async sweep(times = 1, stepMs = 5000): Promise<void> {
+    for (let time = 0; time < times; time++) {
+      this.host.clock.advance(stepMs);
+      await this.app.get(Collection).sweep();
+    }
+  }
+
+  /** Looks for instances again and reads them. */
+  async rescan(): Promise<void> {
+    await this.app.get(Registry).rescan();
+    await this.sweep();
+  }
+
+  async stop(): Promise<void> {
+    await this.app.close();
+  }
+}
+
+const quiet = (root: string): Partial<Settings> => ({
+  sweepIntervalMs: NEVER_MS,
+  rescanIntervalMs: NEVER_MS,
+  executables: VMM_EXECUTABLES,
+  hypemanDataDir: join(root, 'var', 'lib', 'hypeman'),
+  // What the agent says of its own process is never twice the same.
+  exporterMetrics: false,
+});

@@ -1,0 +1,88 @@
+import { expect, vi } from 'vitest';
+import { Collection } from '../../src/modules/collection/collection.js';
+import { Agent } from './agent.js';
+import { rootOf, story } from './stories.js';
+import { type ParsedFamily, parseStrictly, type Sample } from './strict-exposition.js';
+
+/** What an agent says of the hypeman host: three running VMs, one of them with a vhost thread. */
+export interface Observation {
+  /** Stats documents by name, as text. */
+  readonly stats: ReadonlyMap<string, string>;
+  /** Pages of one instance by name. */
+  readonly pages: ReadonlyMap<string, string>;
+  readonly families: ReadonlyMap<string, ParsedFamily>;
+  readonly openMetrics: string;
+}
+
+export const VICTIM = { name: 'web', id: 'qem4xk2p9wvb7rtn3ay6', pid: 5001, vhost: 5002 };
+const NAMES = ['web', 'db', 'build'];
+
+/** More sweeps than any collector waits for, and longer than any interval. */
+const SWEEPS = 13;
+const STEP_MS = 10_000;
+/** A detached collector pauses a hundred times as long as a reading took: the clock must not move far while it reads. */
+const DETACHED_INTERVAL_MS = 1;
+
+/** Starts an agent, breaks it when all is well, lets it sweep until every collector has had its turn, and writes down what it says. */
+export async function observe(settings: { pss: boolean }, damage: (agent: Agent) => void = () => undefined): Promise<Observation> {
+  const agent = await Agent.start(rootOf(story('hypeman')), {
+    settings: { collectors: new Map([['pss', settings.pss]]), pssIntervalMs: DETACHED_INTERVAL_MS },
+  });
+  try {
+    if (settings.pss) await detachedReadings(agent);
+    damage(agent);
+    await agent.sweep(SWEEPS, STEP_MS);
+    if (settings.pss) await detachedReadings(agent);
+    const of = async (path: (name: string) => string): Promise<ReadonlyMap<string, string>> =>
+      new Map(await Promise.all(NAMES.map(async (name) => [name, await agent.text(path(name))] as const)));
+    return {
+      stats: await of((name) => `/instances/${name}/stats`),
+      pages: await of((name) => `/instances/${name}/metrics`),
+      families: parseStrictly(await agent.text('/metrics'), 'text'),
+      openMetrics: await agent.text('/metrics', { accept: 'application/openmetrics-text' }),
+    };
+  } finally {
+    await agent.stop();
+  }
+}
+
+/** Lets the collectors with timers of their own read every instance once more, and a sweep take it over. */
+async function detachedReadings(agent: Agent): Promise<void> {
+  const { sampler, order } = agent.app.get(Collection);
+  const finished = new Map<string, number>();
+  const collectDetached = sampler.collectDetached.bind(sampler);
+  const spy = vi.spyOn(sampler, 'collectDetached').mockImplementation(async (state, instance) => {
+    const startedAt = agent.host.clock.monotonic();
+    const outcome = await collectDetached(state, instance);
+    finished.set(`${state.collector.about.name} ${instance.id}`, startedAt);
+    return outcome;
+  });
+  agent.host.clock.advance(DETACHED_INTERVAL_MS);
+  const now = agent.host.clock.monotonic();
+  const wanted = sampler.active
+    .filter(({ collector }) => collector.collectDetached)
+    .flatMap(({ collector }) => order.keys.map(({ id }) => `${collector.about.name} ${id}`));
+  await vi.waitFor(
+    () => {
+      for (const reading of wanted) expect([reading, finished.get(reading)]).toEqual([reading, now]);
+    },
+    { timeout: 50_000, interval: 20 },
+  );
+  spy.mockRestore();
+  await agent.app.get(Collection).sweep();
+}
+
+/** Every sample of the page by its whole line. */
+export const samplesOf = ({ families }: Observation): ReadonlyMap<string, Sample> =>
+  new Map([...families.values()].flatMap(({ samples }) => samples.map((sample) => [sample.line, sample] as const)));
+
+/** Members of two documents that differ, as dotted paths with the second's value. */
+export function differences(before: unknown, after: unknown, path = ''): ReadonlyMap<string, unknown> {
+  if (typeof before === 'object' && typeof after === 'object' && before !== null && after !== null) {
+    const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
+    return new Map(
+      [...keys].flatMap((key) => [...differences(Reflect.get(before, key), Reflect.get(after, key), path === '' ? key : `${path}.${key}`)]),
+    );
+  }
+  return before === after ? new Map() : new Map([[path, after]]);
+}

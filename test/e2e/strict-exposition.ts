@@ -1,0 +1,109 @@
+/** A sample as it stands on a page. */
+export interface Sample {
+  readonly name: string;
+  /** In the order written. */
+  readonly labels: ReadonlyMap<string, string>;
+  readonly value: number;
+  /** The whole line. */
+  readonly line: string;
+}
+
+export interface ParsedFamily {
+  readonly name: string;
+  readonly type: string;
+  readonly help: string;
+  readonly unit?: string;
+  readonly samples: readonly Sample[];
+}
+
+const TYPES: ReadonlySet<string> = new Set(['counter', 'gauge', 'histogram', 'summary', 'untyped', 'unknown']);
+const HEAD = /^# (HELP|TYPE|UNIT) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)$/;
+const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$/;
+const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,(?=[a-zA-Z_])|$)/y;
+/** strconv.ParseFloat's spellings that Prometheus writes; NaN is left out: what is not known has no sample. */
+const VALUE = /^(?:[+-]?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|Inf))$/i;
+const UNESCAPED: Readonly<Record<string, string>> = { '\\\\': '\\', '\\"': '"', '\\n': '\n' };
+
+/**
+ * Reads a page the way a pedant would: heads complete, once per family and in the format's order, families sorted and in one piece, no
+ * series twice, every value a number, OpenMetrics' rules for suffixes, units and the end.
+ * @throws Error naming the line
+ */
+export function parseStrictly(page: string, format: 'text' | 'openmetrics'): ReadonlyMap<string, ParsedFamily> {
+  const lines = page.split('\n');
+  const complain = (what: string): never => {
+    throw new Error(what);
+  };
+  if (lines.pop() !== '') complain('the page does not end with a newline');
+  if (format === 'openmetrics' && lines.pop() !== '# EOF') complain('the page does not end with # EOF');
+  const order = format === 'text' ? ['HELP', 'TYPE'] : ['TYPE', 'UNIT', 'HELP'];
+  const families = new Map<string, ParsedFamily & { samples: Sample[] }>();
+  const series = new Set<string>();
+  let at = 0;
+  while (at < lines.length) {
+    const head = readHead(lines, at, order);
+    at += head.lines;
+    if (families.has(head.name)) complain(`${head.name} has two heads`);
+    if (!TYPES.has(head.type)) complain(`${head.name} has the type ${head.type}`);
+    const family = { ...head, samples: [] as Sample[] };
+    families.set(head.name, family);
+    for (; at < lines.length && !lines[at].startsWith('#'); at++) {
+      const sample = parseSample(lines[at]);
+      checkName(sample, family, format);
+      const key = `${sample.name} ${JSON.stringify([...sample.labels].sort())}`;
+      if (series.has(key)) complain(`twice: ${sample.line}`);
+      series.add(key);
+      family.samples.push(sample);
+    }
+    if (family.samples.length === 0) complain(`${head.name} has no samples`);
+  }
+  const names = [...families.keys()];
+  if (names.join() !== [...names].sort().join()) complain('the families are not sorted');
+  return families;
+}
+
+function readHead(lines: readonly string[], from: number, order: readonly string[]) {
+  const words = new Map<string, string>();
+  let name: string | undefined;
+  let place = -1;
+  let at = from;
+  for (; at < lines.length && lines[at].startsWith('#'); at++) {
+    const match = HEAD.exec(lines[at]);
+    if (!match || (name !== undefined && match[2] !== name)) break;
+    if (order.indexOf(match[1]) <= place) throw new Error(`out of order or not of this format: ${lines[at]}`);
+    place = order.indexOf(match[1]);
+    name = match[2];
+    words.set(match[1], match[3]);
+  }
+  const [type, help, unit] = [words.get('TYPE'), words.get('HELP'), words.get('UNIT')];
+  if (name === undefined || type === undefined || help === undefined) throw new Error(`no complete head: ${lines[from]}`);
+  return { name, type, help, lines: at - from, ...(unit === undefined ? {} : { unit }) };
+}
+
+function parseSample(line: string): Sample {
+  const match = SAMPLE.exec(line);
+  if (!match || !VALUE.test(match[3])) throw new Error(`no sample: ${line}`);
+  const [, name, text = '', value] = match;
+  const labels = new Map<string, string>();
+  LABEL.lastIndex = 0;
+  while (LABEL.lastIndex < text.length) {
+    const label = LABEL.exec(text);
+    if (!label) throw new Error(`bad labels: ${line}`);
+    if (labels.has(label[1])) throw new Error(`a label stands twice: ${line}`);
+    labels.set(
+      label[1],
+      label[2].replace(/\\["\\n]/g, (escaped) => UNESCAPED[escaped]),
+    );
+  }
+  return { name, labels, value: Number(value), line };
+}
+
+function checkName({ name, line }: Sample, family: ParsedFamily, format: 'text' | 'openmetrics'): void {
+  const complain = (): never => {
+    throw new Error(`not of the family ${family.name}, a ${family.type}: ${line}`);
+  };
+  if (family.type === 'counter' && format === 'openmetrics') {
+    if (name !== `${family.name}_total`) complain();
+  } else if (name !== family.name) complain();
+  if (family.unit !== undefined && !family.name.endsWith(`_${family.unit}`)) complain();
+}

@@ -1,0 +1,64 @@
+/** What the agent answers, as far as these tests look at it; contract in openapi.yaml. */
+export interface InstanceSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly source: string;
+  readonly hypervisor: string;
+  readonly state: string;
+  readonly pid: number | null;
+  readonly started_at: string | null;
+  readonly allocated: { readonly vcpus: number | null; readonly memory_bytes: number | null };
+}
+
+export interface InstanceDetail extends InstanceSummary {
+  readonly uuid: string | null;
+  readonly generation: number;
+  readonly processes: readonly {
+    readonly pid: number;
+    readonly start_ticks: number;
+    readonly executable: string | null;
+    readonly uid: number | null;
+  }[];
+  readonly interfaces:
+    | readonly { readonly kind: string; readonly name: string | null; readonly mac: string | null; readonly device: string | null }[]
+    | null;
+  readonly sockets: readonly string[];
+}
+
+export interface InterfaceStats {
+  readonly name: string | null;
+  readonly outcome: string;
+  readonly reason?: string;
+  readonly rx_bytes: number | null;
+  readonly tx_bytes: number | null;
+  readonly rx_packets: number | null;
+  readonly tx_packets: number | null;
+  readonly rx_errors: number | null;
+  readonly tx_errors: number | null;
+  readonly rx_drops: number | null;
+  readonly tx_drops: number | null;
+}
+
+export interface Stats {
+  readonly instance_id: string;
+  readonly instance_name: string;
+  readonly cpu_seconds: number | null;
+  readonly memory_rss_bytes: number | null;
+  readonly memory_vms_bytes: number | null;
+  readonly network_rx_bytes: number | null;
+  readonly network_tx_bytes: number | null;
+  readonly allocated_vcpus: number | null;
+  readonly allocated_memory_bytes: number | null;
+  readonly state: string;
+  readonly generation: number;
+  readonly cpu: { readonly user_seconds: number | null; readonly system_seconds: number | null };
+  readonly network: { readonly interfaces: readonly InterfaceStats[] };
+  readonly process: {
+    readonly threads: number | null;
+    readonly fds: number | null;
+    readonly max_fds: number | null;
+    readonly context_switches: { readonly voluntary: number | null };
+    readonly io: { readonly rchar_bytes: number | null; readonly write_bytes: number | null };
+  };
+  readonly collectors: Readonly<Record<string, { readonly outcome: string; readonly reason?: string }>>;
+}
