@@ -10,7 +10,8 @@ import { dirname } from 'node:path';
 export async function replaceFile(path: string, content: string): Promise<void> {
   const directory = dirname(path);
   const draft = `${path}.new`;
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  // One level only: Node's recursive way does not end below /proc.
+  await mkdir(directory, { mode: 0o700 }).catch(unlessThere);
   // A draft that a crash left behind would keep its mode and owner, and a symlink there would lead elsewhere.
   await rm(draft, { force: true });
   try {
@@ -45,4 +46,8 @@ async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close();
   }
+}
+
+function unlessThere(error: unknown): void {
+  if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
 }

@@ -1,4 +1,4 @@
-import type { LoggerService } from '@nestjs/common';
+import { type LoggerService, UnsupportedMediaTypeException } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../model/errors.js';
@@ -64,6 +64,8 @@ export function protect(app: NestFastifyApplication, { tokens, draining, logger 
   app.useGlobalFilters(new ProblemFilter());
   // Fastify reads it by itself; no route takes plain text.
   server.removeContentTypeParser('text/plain');
+  // Nest would read forms as well, with every value a string.
+  app.useBodyParser('application/x-www-form-urlencoded', {}, (_request, _body, done) => done(new UnsupportedMediaTypeException()));
   // Node would answer an Expect that it does not know itself, without a body; a server may as well ignore it (RFC 9110, 10.1.1).
   server.server.on('checkExpectation', (request, response) => server.server.emit('request', request, response));
   server.addHook('onRequest', (request, reply, done) => {

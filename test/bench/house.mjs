@@ -1,6 +1,6 @@
 // The shipped code without its HTTP: discovery, sweep and page over real processes. A child of the bench; answers commands on its input.
 // usage: house.mjs <dist> <executables, separated by commas>
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { answerCommands, cpuMicroseconds } from './child.mjs';
@@ -57,9 +57,13 @@ async function cost(times, work) {
   return { us: (cpuMicroseconds() - before) / times };
 }
 
+/** How long this thread was ready and got no CPU, proc_pid_schedstat(5): lateness that is the machine's. */
+const waitedForCpuMs = () => Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[1]) / 1e6;
+
 /** How late a timer of 1 ms is while `work` is done over and over, milliseconds. */
 async function lateness(times, work) {
   const late = [];
+  const waitedBefore = waitedForCpuMs();
   let last = performance.now();
   const timer = setInterval(() => {
     const now = performance.now();
@@ -69,7 +73,13 @@ async function lateness(times, work) {
   for (let i = 0; i < times; i++) await work();
   clearInterval(timer);
   late.sort((a, b) => a - b);
-  return { samples: late.length, p50: late[late.length >> 1], p99: late[Math.floor(late.length * 0.99)], max: late.at(-1) };
+  return {
+    samples: late.length,
+    p50: late[late.length >> 1],
+    p99: late[Math.floor(late.length * 0.99)],
+    max: late.at(-1),
+    waitedMs: waitedForCpuMs() - waitedBefore,
+  };
 }
 
 /** What the taps cost: the pass over the namespaces and the collector's turn at each instance, as the sampler gives it. */

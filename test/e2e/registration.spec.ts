@@ -110,7 +110,7 @@ describe('PUT /instances/{id}', () => {
         .set({ ...TOKEN, 'content-type': type })
         .send(body);
     for (const body of ['', '{', '[]', '"x"', '7', 'null']) expectProblem(await send('application/json', body), 'invalid_request');
-    for (const type of ['text/plain', 'application/xml']) {
+    for (const type of ['text/plain', 'application/xml', 'application/x-www-form-urlencoded']) {
       expectProblem(await send(type, '{}'), 'unsupported_media_type');
     }
     expectProblem(await put('x', { name: 'x'.repeat(300_000) }), 'payload_too_large');

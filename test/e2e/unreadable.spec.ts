@@ -14,7 +14,7 @@ it('gives what may be read of a process of somebody else and says what may not, 
     const stats = JSON.parse(await agent.text('/instances/closed/stats'));
     expect(stats).toMatchObject({ cpu_seconds: 10.13, memory_rss_bytes: 268_435_456, network_rx_bytes: 8101 });
     expect(stats.process).toMatchObject({ fds: null, io: { read_bytes: null, rchar_bytes: null } });
-    for (const name of ['process', 'io']) expect(stats.collectors[name]).toMatchObject({ outcome: 'absent', reason: 'not_permitted' });
+    for (const name of ['descriptors', 'io']) expect(stats.collectors[name]).toMatchObject({ outcome: 'absent', reason: 'not_permitted' });
     const page = await agent.text('/instances/closed/metrics');
     expect(page).not.toMatch(/^vmgauge_vm_(open_fds|process_io)/m);
     expect(page).toContain('collector="io",outcome="absent",reason="not_permitted"} 1\n');

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** No test here is about speed, and the machine may be busy. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const BETWEEN_MS = 25;
 
 /** Thrown by a probe when waiting longer cannot help. */

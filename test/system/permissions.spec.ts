@@ -93,7 +93,7 @@ describeWith('rights of the agent', [...BASICS, builtAgent, qemu, kvm, tun, comp
     }
     expect(text).not.toMatch(new RegExp(`^hypeman_vm_network_.*${id}`, 'm'));
     expect(text).toMatch(new RegExp(`^hypeman_vm_cpu_seconds_total\\{instance_id="${id}"`, 'm'));
-    for (const collector of ['io', 'process']) {
+    for (const collector of ['io', 'descriptors']) {
       const labels = `instance_id="${id}",collector="${collector}",outcome="absent",reason="not_permitted"`;
       expect(await agent.sample(`vmgauge_collector_outcome{${labels}}`)).toBe(1);
     }

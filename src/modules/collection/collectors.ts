@@ -5,6 +5,7 @@ import { AllocationCollector } from '../instances/allocation.collector.js';
 import { NetworkCollector } from '../network/network.collector.js';
 import { ContextSwitchesCollector } from '../procfs/context-switches.collector.js';
 import { CpuCollector } from '../procfs/cpu.collector.js';
+import { DescriptorsCollector } from '../procfs/descriptors.collector.js';
 import { IoCollector } from '../procfs/io.collector.js';
 import { LimitsCollector } from '../procfs/limits.collector.js';
 import { MemoryCollector } from '../procfs/memory.collector.js';
@@ -26,6 +27,7 @@ export const COLLECTORS: readonly ListedCollector[] = [
   MemoryDetailCollector,
   PssCollector,
   ProcessCollector,
+  DescriptorsCollector,
   LimitsCollector,
   ContextSwitchesCollector,
   IoCollector,

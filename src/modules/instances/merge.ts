@@ -1,4 +1,4 @@
-import { ID_PATTERN, type InstanceRecord } from '../../model/instance.js';
+import { ID_PATTERN, type InstanceRecord, type InstanceState } from '../../model/instance.js';
 
 export interface ProcessKey {
   readonly pid: number;
@@ -23,10 +23,13 @@ export interface MergedInstance {
 const HOST = 'host';
 const ID_LIMIT = 128;
 
+const RESTING: ReadonlySet<InstanceState | undefined> = new Set(['stopped', 'standby']);
+
 const keyOf = (process: ProcessKey): string => `${process.pid}:${process.startTicks}`;
 
 /**
- * Sightings of the same process are one instance; so are sightings of the same id unless both have a process and these differ.
+ * Sightings of the same process are one instance; so are sightings of the same id unless both have a process and these differ, or one source
+ * says that its VM does not run.
  * A second VM with a taken id gets a longer one, so that no tenant can take over another's answers by choosing a name; it keeps that one
  * when the first ends.
  * @param sightings in order of precedence; within a source the older process first
@@ -56,7 +59,9 @@ function findSame(
   if (sameProcess) return sameProcess;
   if (keepsLongerId(sighting, isKnown)) return undefined;
   const sameId = byId.get(record.id);
-  return sameId && !(sameId.process && process) ? sameId : undefined;
+  if (!sameId || (sameId.process && process)) return undefined;
+  // A source that says its VM does not run does not mean this process, whatever that calls itself.
+  return process && RESTING.has(sameId.record.state) ? undefined : sameId;
 }
 
 /** The earlier source's words win, except where the host sees with its own eyes: the devices. */

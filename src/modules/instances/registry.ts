@@ -52,6 +52,8 @@ export class Registry {
     private readonly discovery: ProcSource | null,
     private readonly retentionMs: () => number,
   ) {
+    const taken = list.find(({ name }, index) => list.findIndex((other) => other.name === name) !== index);
+    if (taken) throw new Error(`two sources are called ${taken.name}`);
     this.sources = list.map(({ name }) => ({ name, ok: false, error: null, instances: 0, problems: 0, lastSuccessMs: null }));
   }
 

@@ -8,6 +8,7 @@ import { Outcome } from '../../model/outcome.js';
 import { Tables } from '../../model/tables.js';
 import { ContextSwitchesCollector } from './context-switches.collector.js';
 import { CpuCollector } from './cpu.collector.js';
+import { DescriptorsCollector } from './descriptors.collector.js';
 import { IoCollector } from './io.collector.js';
 import { LimitsCollector } from './limits.collector.js';
 import { MemoryCollector } from './memory.collector.js';
@@ -88,10 +89,13 @@ describe('of a recorded QEMU', () => {
     expect(cells['memory.anon_bytes']).toBe(33428 * KIB);
   });
 
-  it('process gives threads, descriptors and the start in ticks since 1970', () => {
+  it('descriptors gives their number', () => {
+    expect(collected(DescriptorsCollector)).toEqual({ 'process.fds': 27 });
+  });
+
+  it('process gives threads and the start in ticks since 1970', () => {
     expect(collected(ProcessCollector)).toEqual({
       'process.threads': 7,
-      'process.fds': 27,
       'process.start_time_seconds': 170_000_000_000 + 271_431,
     });
   });
@@ -135,9 +139,9 @@ describe('cpu and process', () => {
   });
 });
 
-describe('process, where descriptors must be counted one by one', () => {
+describe('descriptors, where they must be counted one by one', () => {
   it('counts them in the first of twelve sweeps and keeps the number in between', () => {
-    const collector = new ProcessCollector(tables, proc.host());
+    const collector = new DescriptorsCollector(tables);
     subject.row = tables.instances.add(subject);
     collector.attach(subject);
     let counted = 0;
@@ -148,7 +152,7 @@ describe('process, where descriptors must be counted one by one', () => {
       tables.instances.begin();
       expect(collector.collect(subject)).toBe(Outcome.ok);
       tables.instances.publish();
-      seen.push(tables.instances.columns[1].front[subject.row]);
+      seen.push(tables.instances.columns[0].front[subject.row]);
     }
     expect(counted).toBe(3);
     expect(seen).toEqual([...Array(12).fill(100), ...Array(12).fill(101), 102]);
