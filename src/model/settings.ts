@@ -6,7 +6,7 @@ export class Settings {
   sweepIntervalMs = 5000;
   rescanIntervalMs = 2000;
   slowIntervalMs = 60_000;
-  waitIntervalMs = 10_000;
+  waitIntervalMs = 30_000;
   pssIntervalMs = 60_000;
   stoppedRetentionMs = 300_000;
   /** Metrics pages rendered at the same time; more are refused. */

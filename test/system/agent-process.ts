@@ -30,7 +30,6 @@ export interface Answer {
 const DEFAULTS: Readonly<Record<string, string>> = {
   'web.listen-address': '127.0.0.1:0',
   'log.format': 'text',
-  'log.level': 'warn',
   'discovery.interval': '200ms',
   'collection.interval': '200ms',
   'collection.max-age': '20ms',

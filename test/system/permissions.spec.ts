@@ -79,7 +79,7 @@ describeWith('rights of the agent', [...BASICS, builtAgent, qemu, kvm, tun, comp
     const stats = await settled(agent, id);
 
     expect(stats.state).toBe('running');
-    expect(notOk(stats)).toEqual(['process not_permitted', 'io not_permitted', 'network not_permitted']);
+    expect(notOk(stats)).toEqual(['descriptors not_permitted', 'io not_permitted', 'network not_permitted']);
     expect(stats.cpu_seconds).toBeGreaterThan(0);
     expect(stats.memory_rss_bytes).toBeGreaterThan(0);
     expect(stats).toMatchObject({

@@ -2,30 +2,38 @@ import type { Host } from '../../host/host.js';
 import { Slicer } from '../../host/slicer.js';
 import { ID_PATTERN, type InstanceRecord, type InstanceSource } from '../../model/instance.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
-import { STAT_LENGTH, Stat } from '../../model/process.js';
+import { type HeldProcess, STAT_LENGTH, Stat } from '../../model/process.js';
 import { parseStat } from '../procfs/stat.js';
 import { ScanCache } from './evidence.js';
 import type { ProcessExaminer, Verdict, Vmm } from './process-examiner.js';
 
 /** Every process is looked at anew after this long, however little it seems to have changed: an exec keeps pid and start time. */
 const LOOK_AGAIN_MS = 60_000;
+/** A VMM stays one; what changes about it shows in its descriptors, and a device that is not where it was is told. */
+const LOOK_AGAIN_AT_VMM_MS = 600_000;
 
 interface Known {
   /** Start time, comm and either the number of descriptors or size and threads: what changes when a process becomes a VMM. */
   readonly signature: string;
+  /** Number of descriptors when it was looked at; NaN where only a listing tells. */
+  readonly descriptors: number;
   readonly verdict: Verdict;
   readonly lookedAt: number;
 }
 
+/** Processes that somebody holds open already, by pid: asking them is a quarter of the price of a path. */
+export type HeldLookup = (pid: number) => HeldProcess | undefined;
+
 /**
- * Host discovery: every process of /proc, by evidence alone. A pass over unchanged processes costs one short read and one stat each; only
- * a process that changed is looked at.
+ * Host discovery: every process of /proc, by evidence alone. A pass over unchanged processes costs one short read and one stat each, and
+ * one stat of a held descriptor for a VMM; only a process that changed is looked at.
  */
 export class ProcSource implements InstanceSource {
   readonly name = 'host';
   /** Processes whose descriptors we may not see, in the last pass: VMMs may be among them. */
   refused = 0;
   scanned = 0;
+  held: HeldLookup = () => undefined;
   private known = new Map<number, Known>();
   private readonly suspects = new Set<number>();
   private vhosts = new Map<number, number[]>();
@@ -78,18 +86,28 @@ export class ProcSource implements InstanceSource {
   }
 
   private async visit(pid: number, vhosts: Map<number, number[]>, cache: ScanCache, slicer: Slicer): Promise<Known | undefined> {
+    const known = this.known.get(pid);
+    const now = this.host.clock.monotonic();
+    const suspect = this.suspects.delete(pid);
     try {
+      if (known && !suspect && this.isUnchangedVmm(pid, known, now)) return known;
       const signature = this.signature(pid, vhosts);
       if (signature === undefined) return undefined;
-      const known = this.known.get(pid);
-      const now = this.host.clock.monotonic();
-      const suspect = this.suspects.delete(pid);
       if (known && known.signature === signature && !suspect && now - known.lookedAt < LOOK_AGAIN_MS) return known;
-      return { signature, verdict: await this.examiner.examine(pid, cache, slicer), lookedAt: now - spread(pid, known === undefined) };
+      const descriptors = this.host.descriptorCountBySize ? this.host.sizeOf(this.host.proc(String(pid), 'fd')) : Number.NaN;
+      const verdict = await this.examiner.examine(pid, cache, slicer);
+      return { signature, descriptors, verdict, lookedAt: now - spread(pid, known === undefined) };
     } catch (error) {
       if (outcomeOfErrno(error) === Outcome.gone) return undefined;
       return this.known.get(pid);
     }
+  }
+
+  /** A VMM that is held, lives and has as many descriptors as when it was looked at. @throws ESRCH, ENOENT when it is gone */
+  private isUnchangedVmm(pid: number, { verdict: { vmm }, descriptors, lookedAt }: Known, now: number): boolean {
+    const held = vmm ? this.held(pid) : undefined;
+    if (!held || held.startTicks !== vmm?.startTicks || now - lookedAt >= LOOK_AGAIN_AT_VMM_MS) return false;
+    return held.descriptorCount() === descriptors;
   }
 
   /** undefined for a zombie. Kernel threads that work for a VM are noted on the way. @throws ENOENT, ESRCH */

@@ -102,6 +102,8 @@ export class Registry {
   private async scan(): Promise<void> {
     const started = this.host.clock.monotonic();
     const suspects = new Set<Instance>();
+    const held = new Map([...this.instances.values()].flatMap(({ current }) => (current ? [[current.pid, current] as const] : [])));
+    if (this.discovery) this.discovery.held = (pid) => held.get(pid);
     for (const instance of this.instances.values()) {
       if (!instance.devicesSuspect) continue;
       instance.devicesSuspect = false;
