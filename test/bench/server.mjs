@@ -25,7 +25,7 @@ export class Server {
         ...nodeFlags,
         entry,
         '--log.format=text',
-        '--log.level=error',
+        '--log.level=info',
         '--web.listen-address=127.0.0.1:0',
         `--discovery.vmm-executables=${executables.join(',')}`,
         ...flags,
