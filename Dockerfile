@@ -3,7 +3,7 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund
+RUN npm install --no-save --no-audit --no-fund
 COPY nest-cli.json tsconfig.json openapi.yaml README.md LICENSE ./
 COPY scripts scripts
 COPY src src

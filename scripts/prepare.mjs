@@ -20,7 +20,8 @@ const built = digest([...filesBelow('src'), ...filesBelow('scripts'), 'tsconfig.
 const done = existsSync(at(MARK)) ? JSON.parse(readFileSync(at(MARK), 'utf8')) : {};
 
 if (done.installed !== installed || !existsSync(at('node_modules/.bin/node'))) {
-  run('installing', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  // Not `npm ci`: it refuses a lock file that lacks the tools' packages for platforms a registry does not carry.
+  run('installing', 'npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 if (done.installed !== installed || done.built !== built || !existsSync(at('dist/cli.js'))) {
   run('building', 'npm', ['run', '--silent', 'build']);
