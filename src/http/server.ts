@@ -38,6 +38,8 @@ export function makeAdapter(tokens = new TokenSet()): FastifyAdapter {
       if (socket.writable) socket.write(rawProblem(error.code));
       socket.destroy(error);
     },
+    // No route has a schema: what would compile them is not even loaded.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -48,6 +50,10 @@ export function makeAdapter(tokens = new TokenSet()): FastifyAdapter {
     },
   });
 }
+
+const noSchemas = (): never => {
+  throw new Error('no route of this agent has a Fastify schema');
+};
 
 export interface Protection {
   readonly tokens: TokenSet;

@@ -17,7 +17,7 @@ describe('SIGHUP', () => {
   beforeAll(async () => {
     directory = cleanup.directory();
     // Nothing sweeps by itself: the age of an answer is what max-age makes it.
-    say('log: {level: warn}\ncollection: {max-age: 1h, interval: 1h}\n');
+    say('log: {level: info}\ncollection: {max-age: 1h, interval: 1h}\n');
     agent = await startAgent(cleanup, [`--config.file=${path('vmgauge.yaml')}`]);
   });
 
@@ -34,11 +34,11 @@ describe('SIGHUP', () => {
 
   it('takes over collection.max-age and log.level', async () => {
     expect(await sweep()).toBe(await sweep());
-    expect(agent.child.stdout).not.toContain('"url":"/stats"');
+    expect(agent.child.stderr).not.toContain('"url":"/stats"');
     say('log: {level: debug}\ncollection: {max-age: 0s, interval: 1h}\n');
     await reload(/changed: collection\.max-age, log\.level/);
     expect(Number(await sweep())).toBeLessThan(Number(await sweep()));
-    await agent.child.wrote('stdout', /"url":"\/stats"/);
+    await agent.child.wrote('stderr', /"url":"\/stats"/);
     expect(await agent.metric(SUCCESSFUL)).toBe(1);
   });
 

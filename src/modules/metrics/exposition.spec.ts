@@ -1,3 +1,4 @@
+import { register } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseExposition } from '../../../test/exposition-parser.js';
 import { FakeProc, statLine } from '../../../test/fake-proc.js';
@@ -13,6 +14,8 @@ let proc: FakeProc;
 let house: House;
 let exposition: Exposition;
 beforeEach(async () => {
+  // The library's registry is one for all specs of this process.
+  register.clear();
   proc = new FakeProc();
   house = new House(proc.host());
   const self = new SelfFamilies(house.registry, house.collection, house.discovery, house.host);
