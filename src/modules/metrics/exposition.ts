@@ -26,6 +26,7 @@ export interface Selection {
 /** The group of everything the agent says of itself. */
 const SELF = 'self';
 const END = Buffer.from('# EOF\n');
+const SMALL_PAGE_BYTES = 16_384;
 /** Reading the clock costs a third of a line; this many lines take about 20 µs. */
 const LINES_A_LOOK = 64;
 
@@ -72,7 +73,9 @@ export class Exposition {
   /** One page of one sweep, in slices. The sweep after it waits for the page. */
   page(format: Format, selection: Selection): Promise<FinishedPage> {
     return this.collection.read(async () => {
-      const page = new Page(this.pool.take());
+      // The page of a few instances would wear out the large one that the next scrape of all needs.
+      const pooled = !selection.instances;
+      const page = new Page(pooled ? this.pool.take() : Buffer.allocUnsafeSlow(SMALL_PAGE_BYTES));
       const slicer = new Slicer(this.host.clock);
       this.labels.update();
       for (const part of await this.parts(selection)) {
@@ -80,7 +83,7 @@ export class Exposition {
         else await this.ownSamples(page, part.own, format, selection, slicer);
       }
       if (format.openMetrics) page.text(END);
-      return { bytes: page.bytes(), release: () => this.pool.give(page.storage, page.length) };
+      return { bytes: page.bytes(), release: () => pooled && this.pool.give(page.storage, page.length) };
     });
   }
 
