@@ -45,7 +45,7 @@ describe('SIGHUP', () => {
   it('keeps what it has and says so while the file is bad, until it is good again', async () => {
     say('log: {level: debug}\ncollection: {max-age: soon, interval: 1h}\n');
     const refusal = await reload(/reload refused/);
-    expect(refusal).toContain('collection.max-age: "soon"');
+    expect(refusal).toContain(String.raw`collection.max-age: \"soon\"`);
     expect(refusal).toContain('vmgauge.yaml line 2');
     expect(await agent.metric(SUCCESSFUL)).toBe(0);
     expect(Number(await sweep())).toBeLessThan(Number(await sweep()));
