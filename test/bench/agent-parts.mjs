@@ -139,12 +139,12 @@ export async function memory({ forms, report, groups, instances, target }) {
   need('curl');
   const label = `memory-${instances}: resident memory, MiB`;
   let shipped;
-  for (const { name, entry, isShipped, nodeFlags = [] } of forms) {
+  for (const { name, entry, isShipped, nodeFlags = [], environment = {} } of forms) {
     if (!existsSync(entry)) {
       report.information(`${label} (${name})`, 'not built', `${entry} is missing: npm run bundle`);
       continue;
     }
-    const measured = await residentAfterScrapes(entry, groups, nodeFlags);
+    const measured = await residentAfterScrapes(entry, groups, nodeFlags, environment);
     const note = `largest ${whole(measured.largest)} after ${MEMORY_SCRAPES} scrapes ${nodeFlags.join(' ')}`;
     if (isShipped) shipped = measured;
     else report.information(`${label} (${name})`, `${whole(measured.middle)} MiB`, note);
@@ -155,12 +155,13 @@ export async function memory({ forms, report, groups, instances, target }) {
 
 const whole = (value) => value.toFixed(0);
 
-async function residentAfterScrapes(entry, groups, nodeFlags) {
+async function residentAfterScrapes(entry, groups, nodeFlags, environment) {
   const agent = await Server.agent(
     entry,
     groups.map(({ executable }) => executable),
     EVERY_TIME,
     nodeFlags,
+    environment,
   );
   try {
     const values = [];

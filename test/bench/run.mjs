@@ -53,15 +53,24 @@ const groups = new Map();
 const report = new Report(process.stdout);
 const context = { workshop, dist, rounds, report, wants };
 const forms = [
-  { name: 'bundle', entry: resolve(values.bundle), isShipped: true, nodeFlags: imageFlags() },
+  { name: 'bundle', entry: resolve(values.bundle), isShipped: true, nodeFlags: imageFlags(), environment: imageEnvironment() },
   { name: 'plain build', entry: join(dist, 'cli.js'), isShipped: false },
 ];
 
 /** What the image gives Node before the program, from its ENTRYPOINT. */
 function imageFlags() {
-  const path = join(HERE, '../../Dockerfile');
-  const entryPoint = existsSync(path) ? /^ENTRYPOINT (\[.*\])$/m.exec(readFileSync(path, 'utf8'))?.[1] : undefined;
+  const entryPoint = /^ENTRYPOINT (\[.*\])$/m.exec(dockerfile())?.[1];
   return entryPoint === undefined ? [] : JSON.parse(entryPoint).filter((word) => word.startsWith('--'));
+}
+
+/** What the image tells the allocator, from its ENV. */
+function imageEnvironment() {
+  return Object.fromEntries([...dockerfile().matchAll(/\b(MALLOC_[A-Z_]+)=(\d+)/g)].map(([, name, value]) => [name, value]));
+}
+
+function dockerfile() {
+  const path = join(HERE, '../../Dockerfile');
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
 
 async function group(name, options) {

@@ -18,7 +18,7 @@ export class Server {
   }
 
   /** The agent as users start it. @param entry cli.js of the build; `executables` are taken for VMMs */
-  static async agent(entry, executables, flags = [], nodeFlags = []) {
+  static async agent(entry, executables, flags = [], nodeFlags = [], environment = {}) {
     const child = spawn(
       process.execPath,
       [
@@ -30,7 +30,7 @@ export class Server {
         `--discovery.vmm-executables=${executables.join(',')}`,
         ...flags,
       ],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
+      { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...environment } },
     );
     return new Server(child, await said(child, child.stderr, /listening on (http:[^\s"]+)/));
   }
