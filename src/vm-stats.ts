@@ -4,7 +4,7 @@ import type { OutcomeWords } from './model/outcome.js';
 import { Collection } from './modules/collection/collection.js';
 import { OneOff } from './modules/collection/one-off.js';
 import { Instance } from './modules/instances/instance.js';
-import { StatsView } from './modules/stats/stats.view.js';
+import { HYPEMAN_FIELDS, StatsView } from './modules/stats/stats.view.js';
 
 /** hypeman's numbers of one VM under its names; null is unknown, and `collectors` says why. */
 export interface VmStatsReading {
@@ -20,17 +20,6 @@ export interface VmStatsReading {
   readonly memory_utilization_ratio: number | null;
   readonly collectors: Readonly<Record<string, OutcomeWords>>;
 }
-
-const FIELDS = [
-  'cpu_seconds',
-  'memory_rss_bytes',
-  'memory_vms_bytes',
-  'network_rx_bytes',
-  'network_tx_bytes',
-  'allocated_vcpus',
-  'allocated_memory_bytes',
-  'memory_utilization_ratio',
-] as const;
 
 /** Statistics for code that has no HTTP. */
 @Injectable()
@@ -56,12 +45,12 @@ export class VmStats {
   /** Reads one VM now, whether any source lists it or not. A process that is not there gives nulls. */
   async getInstanceStats(info: InstanceRecord): Promise<VmStatsReading> {
     const { values, collectors } = await this.oneOff.read(info);
-    const numbers = Object.fromEntries(FIELDS.map((field) => [field, values.get(field) ?? null]));
+    const numbers = Object.fromEntries(HYPEMAN_FIELDS.map((field) => [field, values.get(field) ?? null]));
     return {
       instance_id: info.id,
       instance_name: info.name ?? info.id,
-      // Object.fromEntries forgets the keys' names; they are FIELDS.
-      ...(numbers as Record<(typeof FIELDS)[number], number | null>),
+      // Object.fromEntries forgets the keys' names; they are HYPEMAN_FIELDS.
+      ...(numbers as Record<(typeof HYPEMAN_FIELDS)[number], number | null>),
       collectors: Object.fromEntries(collectors),
     };
   }

@@ -21,8 +21,8 @@ export interface SourceStatus {
   ok: boolean;
   error: string | null;
   instances: number;
-  /** Entries it passed over in the last rescan. */
-  problems: number;
+  /** Entries it passed over in the last rescan; null for a source that does not count them. */
+  problems: number | null;
   lastSuccessMs: number | null;
 }
 
@@ -54,7 +54,7 @@ export class Registry {
   ) {
     const taken = list.find(({ name }, index) => list.findIndex((other) => other.name === name) !== index);
     if (taken) throw new Error(`two sources are called ${taken.name}`);
-    this.sources = list.map(({ name }) => ({ name, ok: false, error: null, instances: 0, problems: 0, lastSuccessMs: null }));
+    this.sources = list.map(({ name }) => ({ name, ok: false, error: null, instances: 0, problems: null, lastSuccessMs: null }));
   }
 
   all(): Iterable<Instance> {
@@ -130,7 +130,7 @@ export class Registry {
       status.ok = true;
       status.error = null;
       status.instances = records.length;
-      status.problems = source.problems?.size ?? 0;
+      status.problems = source.problems?.size ?? null;
       status.lastSuccessMs = this.host.clock.now();
     } catch (error) {
       status.ok = false;

@@ -11,7 +11,7 @@ import type { Instance } from '../instances/instance.js';
 import { CellTemplate, cell, type Generation, groupTemplates } from './document.js';
 
 /** The ten fields of hypeman's instance statistics, in its order. Two are words, the others stand in columns under the same name. */
-const HYPEMAN_FIELDS = [
+export const HYPEMAN_FIELDS = [
   'cpu_seconds',
   'memory_rss_bytes',
   'memory_vms_bytes',
