@@ -68,6 +68,8 @@ export interface InstanceSource {
   readonly problems?: ReadonlyMap<string, string>;
   /** Everything this source knows now; asked once per rescan, off the scrape path. May throw: the last good answer then stays. */
   list(): readonly InstanceRecord[] | Promise<readonly InstanceRecord[]>;
+  /** True when the last `list` gave an older answer, because what it is made of cannot be read or understood now. */
+  readonly stale?: boolean;
   /** Called once before the first `list`. */
   start?(): void | Promise<void>;
   /** SIGHUP: read configuration files again. Throws when the new content is bad; the old one then stays in force. */

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplica
 import { Host } from '../../host/host.js';
 import type { InstanceSource } from '../../model/instance.js';
 import { Settings } from '../../model/settings.js';
+import { Discovery } from '../instances/discovery.js';
 import type { Instance } from '../instances/instance.js';
 import { Registry } from '../instances/registry.js';
 import { INSTANCE_SOURCES } from '../instances/sources.js';
@@ -28,6 +29,7 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly settings: Settings,
     private readonly registry: Registry,
     private readonly collection: Collection,
+    private readonly discovery: Discovery,
     @Inject(INSTANCE_SOURCES) private readonly sources: readonly InstanceSource[],
   ) {}
 
@@ -67,6 +69,10 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
   private async rescan(): Promise<void> {
     await this.registry.rescan();
     for (const { name, ok, error } of this.registry.sources) this.tell(`source ${name}`, ok ? '' : (error ?? 'failed'));
+    this.tell(
+      'host',
+      this.discovery.unreadable > 0 ? 'processes of other users cannot be examined, VMs may be among them; CAP_SYS_PTRACE is missing' : '',
+    );
     for (const source of this.sources) {
       for (const [entry, problem] of source.problems ?? []) this.tell(`source ${source.name}: ${entry}`, problem);
     }

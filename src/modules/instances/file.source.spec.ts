@@ -200,6 +200,7 @@ describe('FileSource changes', () => {
     expect(await ids()).toEqual(['vm-1']);
     const line = 'instances[0]: vcpus must be a whole number from 1 to 16384; the last good list stays';
     expect([...source.problems]).toEqual([[path, line]]);
+    expect(source.stale).toBe(true);
     await expect(source.reload()).rejects.toThrow(/vcpus must be .*, got "hunter2"$/);
     rmSync(path);
     expect(await ids()).toEqual(['vm-1']);
@@ -208,6 +209,7 @@ describe('FileSource changes', () => {
     await source.reload();
     expect(await ids()).toEqual(['vm-3']);
     expect(source.problems.size).toBe(0);
+    expect(source.stale).toBe(false);
   });
 
   it('sees a change without being asked', async () => {

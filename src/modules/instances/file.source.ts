@@ -29,6 +29,9 @@ export class FileSource implements InstanceSource {
     this.files = new KeptFiles(host, FILE_BYTES, (text) => this.parse(text));
   }
 
+  /** The file cannot be understood now: the list is the last good one. */
+  stale = false;
+
   get problems(): ReadonlyMap<string, string> {
     return this.found.lines;
   }
@@ -65,6 +68,7 @@ export class FileSource implements InstanceSource {
   private take(reading: Reading<readonly InstanceRecord[]>): Reading<readonly InstanceRecord[]> {
     const { value, problem } = reading;
     this.found = new Problems();
+    this.stale = problem !== undefined;
     if (problem !== undefined) this.found.note(this.path, `${problem}; the last good list stays`);
     else if (value !== undefined) this.records = value;
     return reading;

@@ -39,7 +39,9 @@ describe('a source', () => {
     house.told.records = new Error('disk on fire');
     await house.turn();
     expect(ids()).toEqual(['vm-1']);
-    expect(house.registry.sources).toEqual([{ name: 'told', ok: false, error: 'disk on fire', instances: 1, problems: null, lastSuccessMs }]);
+    expect(house.registry.sources).toEqual([
+      { name: 'told', ok: false, error: 'disk on fire', instances: 1, problems: null, lastSuccessMs },
+    ]);
     told();
     await house.turn();
     expect(ids()).toEqual([]);

@@ -127,11 +127,11 @@ export class Registry {
     try {
       const records = await withDeadline(Promise.resolve(source.list()), SOURCE_DEADLINE_MS, `source ${source.name}`);
       this.answers.set(source.name, records);
-      status.ok = true;
-      status.error = null;
+      status.ok = source.stale !== true;
+      status.error = status.ok ? null : 'its last good answer stays in force';
       status.instances = records.length;
       status.problems = source.problems?.size ?? null;
-      status.lastSuccessMs = this.host.clock.now();
+      if (status.ok) status.lastSuccessMs = this.host.clock.now();
     } catch (error) {
       status.ok = false;
       status.error = error instanceof Error ? error.message : String(error);

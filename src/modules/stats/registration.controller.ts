@@ -5,6 +5,7 @@ import { TokenSet } from '../../http/tokens.js';
 import { ApiError } from '../../model/errors.js';
 import { ID_PATTERN } from '../../model/instance.js';
 import { Settings } from '../../model/settings.js';
+import { Collection } from '../collection/collection.js';
 import { RegistrationSource } from '../instances/registration.source.js';
 import { Registry } from '../instances/registry.js';
 import { InstanceView } from './instance.view.js';
@@ -15,6 +16,7 @@ import { InstanceView } from './instance.view.js';
 export class RegistrationController {
   constructor(
     private readonly registry: Registry,
+    private readonly collection: Collection,
     private readonly view: InstanceView,
     private readonly settings: Settings,
     @Optional() private readonly source?: RegistrationSource,
@@ -53,7 +55,9 @@ export class RegistrationController {
     const source = this.admit(id, authorization);
     await source.put(id, body);
     await this.registry.rescanAfresh();
-    return this.view.one(this.registry.get(id));
+    const instance = this.registry.get(id);
+    await this.collection.fresh(instance);
+    return this.view.one(instance);
   }
 
   @Delete(':id')

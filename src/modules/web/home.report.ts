@@ -80,7 +80,7 @@ export class HomeReporter {
 
   report(): HomeReport {
     const { collection, registry, discovery } = this;
-    const instances = [...registry.all()].sort((a, b) => byText(a.name, b.name) || byText(a.id, b.id));
+    const instances = [...registry.all()].sort((a, b) => atRest(a) - atRest(b) || byText(a.name, b.name) || byText(a.id, b.id));
     return {
       version: VERSION,
       hostName: this.host.tryReadText(this.host.proc('sys/kernel/hostname'), 256)?.trim() ?? '',
@@ -156,3 +156,6 @@ function countStates(instances: readonly Instance[]): (readonly [string, number]
   for (const { state } of instances) counts.set(state, (counts.get(state) ?? 0) + 1);
   return [...counts].sort(([a, m], [b, n]) => n - m || byText(a, b));
 }
+
+/** What runs comes first: of many stopped ones only the first rows are shown. */
+const atRest = ({ current }: Instance): number => (current ? 0 : 1);
