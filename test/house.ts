@@ -14,6 +14,7 @@ import { Registry } from '../src/modules/instances/registry.js';
 /** A source that says what the test wants, or throws it. */
 export class ToldSource implements InstanceSource {
   records: readonly InstanceRecord[] | Error = [];
+  stale = false;
 
   constructor(readonly name = 'told') {}
 

@@ -78,6 +78,23 @@ describe('mergeSightings', () => {
     expect(merged).toMatchObject([{ id: 'vm-1', sources: ['hypeman', 'host'], process: P2 }]);
   });
 
+  it.each(['stopped', 'standby'] as const)('does not give a process the id of a VM that its source says is %s', (state) => {
+    const merged = mergeSightings([sighting('hypeman', 'vm-1', null, { state, memoryBytes: 5 }), sighting('host', 'vm-1', P1)]);
+    expect(merged).toMatchObject([
+      { id: 'vm-1', sources: ['hypeman'], process: null },
+      { id: 'vm-1.100-1', sources: ['host'], process: P1 },
+    ]);
+    expect(merged[1].record.memoryBytes).toBeUndefined();
+  });
+
+  it('takes a hypervisor or state that is unknown for unsaid, but not a VM called so', () => {
+    const [merged] = mergeSightings([
+      sighting('file', 'vm-1', P1, { name: 'unknown', hypervisor: 'unknown', state: 'unknown' }),
+      sighting('host', 'vm-1', P1, { name: 'other', hypervisor: 'qemu', state: 'running' }),
+    ]);
+    expect(merged.record).toMatchObject({ name: 'unknown', hypervisor: 'qemu', state: 'running' });
+  });
+
   it('loses no process, names each once, and never breaks the rules of ids', () => {
     const id = fc.constantFrom('a', 'a.1-1', 'a.2-2', 'a.1-1.2', 'b', 'x'.repeat(128), 'x'.repeat(127), '../etc', '');
     const process = fc.option(fc.record({ pid: fc.integer({ min: 1, max: 4 }), startTicks: fc.integer({ min: 1, max: 2 }) }));

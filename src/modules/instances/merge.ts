@@ -25,6 +25,9 @@ const ID_LIMIT = 128;
 
 const RESTING: ReadonlySet<InstanceState | undefined> = new Set(['stopped', 'standby']);
 
+/** Members in which `unknown` is no word of the source's; a VM may well be called that. */
+const CLOSED_SETS: ReadonlySet<string> = new Set(['hypervisor', 'state'] satisfies (keyof InstanceRecord)[]);
+
 const keyOf = (process: ProcessKey): string => `${process.pid}:${process.startTicks}`;
 
 /**
@@ -78,7 +81,9 @@ function join(known: MergedInstance, { source, record, process }: Sighting): Mer
 
 /** Without the members that say nothing, so that another source's may stand. */
 function definite(record: InstanceRecord): InstanceRecord {
-  const known = Object.entries(record).filter(([, value]) => value !== undefined && value !== 'unknown');
+  const known = Object.entries(record).filter(
+    ([member, value]) => value !== undefined && !(CLOSED_SETS.has(member) && value === 'unknown'),
+  );
   // Object.fromEntries forgets the keys' names; they are the record's own.
   return { ...(Object.fromEntries(known) as Partial<InstanceRecord>), id: record.id };
 }

@@ -31,6 +31,20 @@ async function end(pid: number): Promise<void> {
 }
 
 describe('a source', () => {
+  it('that gives an older answer is not up, and its last success does not move', async () => {
+    told({ id: 'vm-1' });
+    await house.turn();
+    const lastSuccessMs = proc.clock.now();
+    proc.clock.ms += 5000;
+    house.told.stale = true;
+    await house.turn();
+    expect(ids()).toEqual(['vm-1']);
+    expect(house.registry.sources).toMatchObject([{ ok: false, instances: 1, lastSuccessMs }]);
+    house.told.stale = false;
+    await house.turn();
+    expect(house.registry.sources).toMatchObject([{ ok: true, error: null, lastSuccessMs: lastSuccessMs + 5000 }]);
+  });
+
   it('that fails keeps its last answer and says so, until it works again', async () => {
     told({ id: 'vm-1' });
     await house.turn();

@@ -5,9 +5,9 @@ import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import { type HeldProcess, STAT_LENGTH, Stat } from '../../model/process.js';
 import { parseStat } from './stat.js';
 
-/** Long enough for stat, statm, io, status and limits, whatever comm and groups hold. */
-const KERNEL_FILE_BYTES = 65_536;
-const shared = Buffer.allocUnsafeSlow(KERNEL_FILE_BYTES);
+/** stat is one line of some 50 numbers around a comm of at most 64 bytes. */
+const STAT_BYTES = 4096;
+const shared = Buffer.allocUnsafeSlow(STAT_BYTES);
 
 const ZOMBIE = 'Z'.charCodeAt(0);
 const DEAD = 'X'.charCodeAt(0);

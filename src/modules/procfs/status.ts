@@ -17,7 +17,7 @@ export interface ProcessStatus {
 
 /**
  * proc_pid_status(5), memory lines in kB, which are KiB.
- * @returns null for a text that is cut: the last line is always nonvoluntary_ctxt_switches with its newline
+ * @returns null for a text that is cut before the whole line nonvoluntary_ctxt_switches, after which some architectures print more
  */
 export function parseStatus(text: string): ProcessStatus | null {
   const involuntary = /\nnonvoluntary_ctxt_switches:\s+(\d+)\n(?:.*\n)*$/.exec(text)?.[1];
