@@ -22,6 +22,11 @@ export function settingsOf(config: Config, readFile: (path: string) => string): 
     registrationFile: config.sourceFilePath,
     registrationStore: config.sourceRegistrationStore,
     registrationTokens: tokensIn('source.registration.token-file', config.sourceRegistrationTokenFile, readFile),
+    kataCriLabels: config.kataCriLabels,
+    kataProcStatusUnit: config.kataProcStatusUnit,
+    shimSocketRuntimes: config.shimSocketRuntimes,
+    shimSocketIntervalMs: config.shimSocketIntervalMs,
+    shimExcludeFamilies: config.shimExcludeFamilies,
     exporterMetrics: !config.webDisableExporterMetrics,
   };
 }

@@ -1,5 +1,5 @@
 import type { Subject } from '../src/model/collector.js';
-import type { InstanceRecord, Nic } from '../src/model/instance.js';
+import type { CompanionRole, InstanceRecord, Nic } from '../src/model/instance.js';
 import type { HeldProcess } from '../src/model/process.js';
 
 /** An instance as collectors see it, with its members open to the test. */
@@ -10,6 +10,8 @@ export class FakeSubject implements Subject {
   nics: readonly Nic[] | null = null;
   state = 'running' as const;
   devicesSuspect = 0;
+  sandboxRow = -1;
+  readonly companions = new Map<CompanionRole, HeldProcess>();
 
   constructor(
     public process: HeldProcess | null,
@@ -17,6 +19,10 @@ export class FakeSubject implements Subject {
     readonly name = 'one',
     public record: InstanceRecord = { id },
   ) {}
+
+  companion(role: CompanionRole): HeldProcess | null {
+    return this.companions.get(role) ?? null;
+  }
 
   devicesChanged(): void {
     this.devicesSuspect++;

@@ -1,13 +1,24 @@
 import { IsBoolean, IsIn } from 'class-validator';
 import { bool, choice, count, duration, list, text } from './kind.js';
 import { Setting } from './setting.js';
-import { AreAbsoluteGlobs, Between, BetweenDurations, IsListenAddress, IsPath, IsPathOrEmpty, IsRoutePath } from './validators.js';
+import {
+  AreAbsoluteGlobs,
+  AreMetricPrefixes,
+  AreShimRuntimes,
+  Between,
+  BetweenDurations,
+  IsListenAddress,
+  IsPath,
+  IsPathOrEmpty,
+  IsRoutePath,
+} from './validators.js';
 import { VMM_EXECUTABLES } from './vmm-executables.js';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 export const LOG_FORMATS = ['json', 'text'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
+export const PROC_STATUS_UNITS = ['bytes', 'kib'] as const;
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -193,6 +204,46 @@ export class Config {
   })
   @IsPath()
   readonly sourceRegistrationStore: string = '/var/lib/vmgauge/registrations.json';
+
+  @Setting({
+    key: 'kata.cri-labels',
+    kind: bool,
+    help: 'Put cri_uid, cri_name and cri_namespace of the pod beside sandbox_id, as kata-monitor does.',
+  })
+  @IsBoolean()
+  readonly kataCriLabels: boolean = true;
+
+  @Setting({
+    key: 'kata.proc-status-unit',
+    kind: choice(PROC_STATUS_UNITS),
+    help: 'Unit of the memory items of kata_*_proc_status: bytes as the Go runtime gives them, kib as runtime-rs does.',
+  })
+  @IsIn(PROC_STATUS_UNITS)
+  readonly kataProcStatusUnit: (typeof PROC_STATUS_UNITS)[number] = 'bytes';
+
+  @Setting({
+    key: 'shim.socket-runtimes',
+    kind: list('RUNTIME/HYPERVISOR'),
+    help: 'Kata shims whose metrics socket may be asked, such as go/qemu or rust/dragonball. Empty: none is, because a defect in a shim is its the end of its sandbox. runtime-rs with QEMU or Firecracker cannot be listed: asking it aborts the sandbox.',
+  })
+  @AreShimRuntimes()
+  readonly shimSocketRuntimes: readonly string[] = [];
+
+  @Setting({
+    key: 'shim.socket-interval',
+    kind: duration,
+    help: 'How often each of these sockets is asked; the shim asks the agent in the guest each time.',
+  })
+  @BetweenDurations(SECOND, HOUR)
+  readonly shimSocketIntervalMs: number = 15 * SECOND;
+
+  @Setting({
+    key: 'shim.exclude-families',
+    kind: list('PREFIX'),
+    help: 'Families of a shim that are left out, by the beginning of their name: kata_guest_vm_stat and kata_guest_diskstat are half of its series.',
+  })
+  @AreMetricPrefixes()
+  readonly shimExcludeFamilies: readonly string[] = [];
 
   @Setting({ key: 'log.level', kind: choice(LOG_LEVELS), help: 'Least weight of a line that is written.', reload: true })
   @IsIn(LOG_LEVELS)

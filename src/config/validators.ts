@@ -1,4 +1,5 @@
-import { Matches, Max, Min, ValidateBy } from 'class-validator';
+import { IsIn, Matches, Max, Min, ValidateBy } from 'class-validator';
+import { ASKABLE_SHIMS } from '../model/instance.js';
 import { formatDuration } from './duration.js';
 import { parseListenAddress } from './listen-address.js';
 
@@ -19,6 +20,13 @@ export const IsPathOrEmpty = (): PropertyDecorator => Matches(/^\P{Cc}*$/u, { me
 
 export const AreAbsoluteGlobs = (): PropertyDecorator =>
   Matches(/^\/\P{Cc}+$/u, { each: true, message: 'must be absolute paths, where * stands for any characters but /' });
+
+/** The pairs that may be asked at all, so that no configuration can name one whose shim dies of the question. */
+export const AreShimRuntimes = (): PropertyDecorator =>
+  IsIn(ASKABLE_SHIMS, { each: true, message: `may hold ${ASKABLE_SHIMS.join(', ')} only: any other shim could die of being asked` });
+
+export const AreMetricPrefixes = (): PropertyDecorator =>
+  Matches(/^[a-zA-Z_:][\w:]*$/, { each: true, message: 'must be beginnings of metric names' });
 
 /** Nothing that a router or a proxy would read differently: no `:`, `*`, `%`, no empty or dotted parts, no slash at the end. */
 export const IsRoutePath = (): PropertyDecorator =>

@@ -1,4 +1,4 @@
-import type { InstanceRecord, InstanceState, Nic } from './instance.js';
+import type { CompanionRole, InstanceRecord, InstanceState, Nic } from './instance.js';
 import type { Metric } from './metric.js';
 import type { Outcome } from './outcome.js';
 import type { HeldProcess } from './process.js';
@@ -23,6 +23,10 @@ export interface Subject {
   readonly nics: readonly Nic[] | null;
   /** Kernel threads `vhost-<pid>` that work for this instance; theirs is CPU that the process does not show (before Linux 6.4). */
   readonly vhostThreads: readonly number[];
+  /** Row in the sandbox table while it is attached; -1 for an instance that is no Kata sandbox. */
+  readonly sandboxRow: number;
+  /** The process in this role, held like the VMM's; null where there is none. For a VMM inside the shim the shim is `process` itself. */
+  companion(role: CompanionRole): HeldProcess | null;
   /** A collector saw that a device it was told of is not there: the next rescan looks at the descriptors again. */
   devicesChanged(): void;
 }
@@ -39,6 +43,12 @@ export interface Collector {
   readonly metrics: readonly Metric[];
   /** Columns of the interface table, for the one room that has rows of its own. */
   readonly interfaceMetrics?: readonly Metric[];
+  /** Columns of the sandbox table, written at `subject.sandboxRow`; emptied by the runner like those of the instance table. */
+  readonly sandboxMetrics?: readonly Metric[];
+  /** Columns of the table of a sandbox's interfaces. */
+  readonly sandboxInterfaceMetrics?: readonly Metric[];
+  /** False for an instance that has nothing of what it reads: it then has no turn, no outcome and no series there. Missing: all concern it. */
+  concerns?(subject: Subject): boolean;
   /** Empties or fills the cells of its metrics in the row. For the tier `detached` only says what is known so far. */
   collect(subject: Subject): Outcome;
   /** Once per sweep before the first `collect`: what many instances share. Each step may be followed by a pause of the sweep. */
@@ -47,7 +57,7 @@ export interface Collector {
   collectDetached?(subject: Subject): Promise<Outcome>;
   /** The instance is new or got another process. Between `begin` and `publish` of the tables. */
   attach?(subject: Subject): void;
-  /** Its NICs or vhost threads changed, the process is the same. */
+  /** Its NICs, vhost threads, companions or what is known of its sandbox changed; the process is the same. */
   devices?(subject: Subject): void;
   /** The instance lost its process or its row. */
   detach?(subject: Subject): void;

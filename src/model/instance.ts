@@ -42,6 +42,54 @@ export interface ProcessClaim {
   readonly mustBeVmm?: boolean;
 }
 
+export const COMPANION_ROLES = ['shim', 'virtiofsd'] as const;
+export type CompanionRole = (typeof COMPANION_ROLES)[number];
+
+/**
+ * A process that works for one instance beside its VMM, already identified by the source that names it. Dragonball's VMM lives in the shim:
+ * there the shim is the instance's process and its companion as well.
+ */
+export interface Companion {
+  readonly role: CompanionRole;
+  readonly pid: number;
+  /** Field 22 of /proc/<pid>/stat. */
+  readonly startTicks: number;
+}
+
+/** Kata's two runtimes; they differ in paths, units and in what asking their shim may cost. */
+export const RUNTIMES = ['go', 'rust'] as const;
+export type Runtime = (typeof RUNTIMES)[number];
+
+/**
+ * Runtime and hypervisor of the shims whose `/metrics` is answered rather than died of. runtime-rs with QEMU or Firecracker is not among
+ * them and must never be: its shim calls an unimplemented function there, and its panic hook aborts the sandbox (kata-containers#13708).
+ */
+export const ASKABLE_SHIMS = [
+  'go/qemu',
+  'go/cloud-hypervisor',
+  'go/firecracker',
+  'go/stratovirt',
+  'rust/dragonball',
+  'rust/cloud-hypervisor',
+] as const satisfies readonly `${Runtime}/${Hypervisor}`[];
+
+/** What a Kata sandbox is besides a VM. Every string may come from a stranger's file. */
+export interface Sandbox {
+  /** Missing where nothing tells it: such a shim's socket is never asked. */
+  readonly runtime?: Runtime;
+  /** Whether the VM runs in a VMM of its own or in the shim's threads. */
+  readonly vmmInShim: boolean;
+  /** The sandbox's own directory below one of Kata's roots; its shim listens there on `shim-monitor.sock`. */
+  readonly directory?: string;
+  readonly pod?: { readonly uid?: string; readonly name?: string; readonly namespace?: string };
+  /** `vsock://<cid>:1024` or `hvsock://<socket>:1024`, from files and argv alone. */
+  readonly agentUrl?: string;
+  /** Path of the network namespace as Kata's or containerd's files name it. */
+  readonly networkNamespace?: string;
+  /** Cgroups by Kata's own word, relative to the hierarchy; `sandboxOnly` false: what is not a vCPU is in the overhead cgroup. */
+  readonly cgroup?: { readonly path?: string; readonly overheadPath?: string; readonly sandboxOnly?: boolean };
+}
+
 /** What one source says of one instance. Everything but the id may be unknown. */
 export interface InstanceRecord {
   readonly id: string;
@@ -56,6 +104,8 @@ export interface InstanceRecord {
   readonly nics?: readonly Nic[];
   /** Control sockets as the process names them: absolute, relative to its cwd, or inside its root. */
   readonly sockets?: readonly string[];
+  readonly companions?: readonly Companion[];
+  readonly sandbox?: Sandbox;
 }
 
 /** Finds instances. One file plus one line in instances/sources.ts, or an object handed to `VmgaugeModule.register`. */
@@ -70,8 +120,8 @@ export interface InstanceSource {
   list(): readonly InstanceRecord[] | Promise<readonly InstanceRecord[]>;
   /** True when the last `list` gave an older answer, because what it is made of cannot be read or understood now. */
   readonly stale?: boolean;
-  /** Called once before the first `list`. */
-  start?(): void | Promise<void>;
+  /** Called once before the first `list`. @param changed asks for a rescan soon, for a source that is told when something changed */
+  start?(changed: () => void): void | Promise<void>;
   /** SIGHUP: read configuration files again. Throws when the new content is bad; the old one then stays in force. */
   reload?(): void | Promise<void>;
   stop?(): void | Promise<void>;

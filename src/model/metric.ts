@@ -6,7 +6,7 @@
 export type MetricType = 'counter' | 'gauge';
 
 /** Label sets that a row carries, rendered once when the row is made. */
-export type Identity = 'id' | 'id_and_name' | 'interface' | 'info' | 'collector';
+export type Identity = 'id' | 'id_and_name' | 'interface' | 'sandbox' | 'sandbox_interface';
 
 /** A Prometheus family. Two metrics may share one family when static labels tell them apart. */
 export interface Family {
@@ -25,6 +25,10 @@ export interface Exposure {
   readonly family: Family;
   /** Labels that are the same in every row, in the order written. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Decimals of this family's samples, where a seed fixes another unit than the document's (clock ticks beside seconds). */
+  readonly decimals?: number;
+  /** Bytes that `kata.proc-status-unit` may turn into KiB in this family. */
+  readonly kib?: true;
 }
 
 export interface Metric {

@@ -10,8 +10,11 @@ export const Stat = {
   startTicks: 5,
   virtualBytes: 6,
   guestTicks: 7,
+  childUserTicks: 8,
+  childSystemTicks: 9,
+  residentPages: 10,
 } as const;
-export const STAT_LENGTH = 8;
+export const STAT_LENGTH = 11;
 
 /** A kernel file kept open. */
 export interface KernelFile {

@@ -22,6 +22,14 @@ export class Settings {
   registrationStore = '';
   /** Whether instances can be registered over HTTP: only with a token. */
   registrationTokens: readonly string[] = [];
+  /** `cri_uid`, `cri_name`, `cri_namespace` beside `sandbox_id`. */
+  kataCriLabels = true;
+  kataProcStatusUnit: 'bytes' | 'kib' = 'bytes';
+  /** Shims whose socket may be asked, as `<runtime>/<hypervisor>`. */
+  shimSocketRuntimes: readonly string[] = [];
+  shimSocketIntervalMs = 15_000;
+  /** Prefixes of families of a shim that are left out. */
+  shimExcludeFamilies: readonly string[] = [];
   /** Leaves out what the agent says of its own process. */
   exporterMetrics = true;
 }

@@ -76,14 +76,14 @@ describe.each(Object.entries(TRIALS))('%s keeps the contract of a source', (_, {
 
   it('lists nothing in an empty world', async () => {
     if (empty !== undefined) write(file, empty);
-    await source.start?.();
+    await source.start?.(() => undefined);
     expect(await source.list()).toEqual([]);
     expect(source.problems?.size).toBe(0);
   });
 
   it('lists an instance, the same twice, with a valid id and in plain data', async () => {
     write(file, good);
-    await source.start?.();
+    await source.start?.(() => undefined);
     const records = await source.list();
     expect(records).toHaveLength(1);
     expect(records[0]).toMatchObject({ id: expect.stringMatching(ID_PATTERN), name: 'one' });
@@ -95,7 +95,7 @@ describe.each(Object.entries(TRIALS))('%s keeps the contract of a source', (_, {
   it.each(GARBAGE)('does not throw over garbage that comes later, and tells: %j', async (garbage) => {
     if (empty !== undefined) write(file, empty);
     else if (source instanceof RegistrationSource) write(file, garbage);
-    await source.start?.();
+    await source.start?.(() => undefined);
     write(file, garbage);
     expect(await source.list()).toEqual([]);
     expect(await source.list()).toEqual([]);
@@ -105,7 +105,7 @@ describe.each(Object.entries(TRIALS))('%s keeps the contract of a source', (_, {
 
   it('keeps a known instance over garbage', async () => {
     write(file, good);
-    await source.start?.();
+    await source.start?.(() => undefined);
     const records = await source.list();
     write(file, '{"cut');
     expect(await source.list()).toEqual(records);
@@ -113,7 +113,7 @@ describe.each(Object.entries(TRIALS))('%s keeps the contract of a source', (_, {
 
   it('does not wait for a FIFO', async () => {
     if (empty !== undefined) write(file, empty);
-    await source.start?.();
+    await source.start?.(() => undefined);
     rmSync(join(root, file), { force: true });
     mkdirSync(dirname(join(root, file)), { recursive: true });
     execFileSync('mkfifo', [join(root, file)]);

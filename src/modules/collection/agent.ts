@@ -13,6 +13,7 @@ const DRY_SWEEPS = 2;
 /** A detached collector may use this share of a CPU: after a reading that took t it pauses for the rest. */
 const DETACHED_SHARE = 0.01;
 const DETACHED_IDLE_MS = 1000;
+const SOON_MS = 250;
 
 /** What keeps the house going: rescans, background sweeps, detached collectors. Each waits for its own last turn before the next. */
 @Injectable()
@@ -22,6 +23,7 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('agent');
   private readonly timers = new Set<NodeJS.Timeout>();
   private stopped = false;
+  private soon = false;
   private readonly told = new Map<string, string>();
 
   constructor(
@@ -35,16 +37,13 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** @throws whatever a source finds wrong with its configuration */
   async onApplicationBootstrap(): Promise<void> {
-    for (const source of this.sources) await source.start?.();
+    for (const source of this.sources) await source.start?.(() => this.rescanSoon());
     await this.rescan();
     for (let sweep = 0; sweep < DRY_SWEEPS; sweep++) await this.collection.sweep();
     this.warm = true;
     this.every(
       () => this.settings.rescanIntervalMs,
-      async () => {
-        await this.rescan();
-        if (this.registry.changed) await this.collection.sweep();
-      },
+      () => this.rescanAndSweep(),
     );
     this.every(
       () => this.settings.sweepIntervalMs,
@@ -58,6 +57,25 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
     for (const timer of this.timers) clearTimeout(timer);
     this.timers.clear();
     for (const source of this.sources) await source.stop?.();
+  }
+
+  /** A source was told of a change. Changes come in flocks: several within this time are one rescan. */
+  private rescanSoon(): void {
+    if (this.soon || !this.warm) return;
+    this.soon = true;
+    this.later(SOON_MS, () => {
+      this.soon = false;
+      this.rescanAndSweep().catch((error: unknown) => this.complain(error));
+    });
+  }
+
+  private async rescanAndSweep(): Promise<void> {
+    await this.rescan();
+    if (this.registry.changed) await this.collection.sweep();
+  }
+
+  private complain(error: unknown): void {
+    this.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
 
   /** Configuration files of the sources, read again. @throws the first complaint; the sources that complained keep what they had */
@@ -90,7 +108,7 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
   private every(intervalMs: () => number, work: () => Promise<void>): void {
     const turn = (): void => {
       work()
-        .catch((error: unknown) => this.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error)))
+        .catch((error: unknown) => this.complain(error))
         .finally(() => this.later(intervalMs(), turn));
     };
     this.later(intervalMs(), turn);
@@ -110,7 +128,7 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
     const last = new WeakMap<Instance, number>();
     const turn = async (): Promise<void> => {
       const started = this.host.clock.monotonic();
-      const next = this.longestUnread(last, started);
+      const next = this.longestUnread(state, last, started);
       if (!next) return this.later(DETACHED_IDLE_MS, () => void turn());
       const { row } = next;
       last.set(next, started);
@@ -122,11 +140,11 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
     void turn();
   }
 
-  private longestUnread(last: WeakMap<Instance, number>, now: number): Instance | undefined {
+  private longestUnread(state: CollectorState, last: WeakMap<Instance, number>, now: number): Instance | undefined {
     let oldest: Instance | undefined;
     let age = this.settings.pssIntervalMs;
     for (const instance of this.registry.all()) {
-      if (instance.row < 0) continue;
+      if (instance.row < 0 || state.collector.concerns?.(instance) === false) continue;
       const own = now - (last.get(instance) ?? Number.NEGATIVE_INFINITY);
       if (own < age) continue;
       oldest = instance;

@@ -98,15 +98,13 @@ export class Collection {
     const startedMs = clock.now();
     const startedAt = clock.monotonic();
     const slicer = new Slicer(clock);
-    this.tables.instances.begin();
-    this.tables.interfaces.begin();
+    this.tables.begin();
     this.sampler.begin();
     await this.applyChanges(slicer, startedAt);
     await this.shared(slicer);
     const firstAt = clock.monotonic();
     const lastAt = await this.sampleAll(slicer, startedMs);
-    this.tables.instances.publish();
-    this.tables.interfaces.publish();
+    this.tables.publish();
     this.history.record(startedAt);
     this.last = {
       sequence: this.last.sequence + 1,
@@ -155,10 +153,13 @@ export class Collection {
   private async applyChanges(slicer: Slicer, startedAt: number): Promise<void> {
     for (const change of this.registry.takeChanges()) {
       const { instance } = change;
-      if (change.kind === 'remove') this.release(instance);
-      else if (change.kind === 'start') this.start(instance, change.vhostThreads, startedAt);
+      if (change.kind === 'remove') {
+        instance.offerCompanions(null);
+        this.release(instance);
+      } else if (change.kind === 'start') this.start(instance, change.vhostThreads, startedAt);
       else if (instance.row >= 0) {
         instance.vhostThreads = change.vhostThreads;
+        this.adopt(instance);
         this.sampler.devices(instance);
       }
       const pause = slicer.pause();
@@ -178,25 +179,38 @@ export class Collection {
     instance.sequence = 0;
     instance.attachedAt = startedAt;
     instance.row = this.tables.instances.add(instance);
+    this.adopt(instance);
     this.sampler.attach(instance);
     this.live.add(instance);
   }
 
+  /** What a rescan found beside the VMM. A sandbox stays one for as long as its VMM lives, even when its files are gone first. */
+  private adopt(instance: Instance): void {
+    instance.adoptCompanions();
+    if (instance.record.sandbox && instance.sandboxRow < 0) instance.sandboxRow = this.tables.sandboxes.add({ parent: instance });
+  }
+
   private end(instance: Instance): void {
     this.registry.ended(instance);
-    instance.process?.close();
-    instance.process = null;
+    this.close(instance);
     this.onEnd(instance);
     this.release(instance);
   }
 
   private release(instance: Instance): void {
-    instance.process?.close();
-    instance.process = null;
+    this.close(instance);
     if (instance.row < 0) return;
     this.sampler.detach(instance);
+    if (instance.sandboxRow >= 0) this.tables.sandboxes.remove(instance.sandboxRow);
+    instance.sandboxRow = -1;
     this.tables.instances.remove(instance.row);
     this.live.delete(instance);
     instance.row = -1;
+  }
+
+  private close(instance: Instance): void {
+    instance.releaseCompanions();
+    instance.process?.close();
+    instance.process = null;
   }
 }

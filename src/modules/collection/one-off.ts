@@ -36,7 +36,7 @@ export class OneOff {
       for (const _ of sampler.shared());
       instance.process?.readStat();
       sampler.sample(instance, this.host.clock.monotonic());
-      tables.instances.publish();
+      tables.publish();
       return reading(tables, sampler, instance.row);
     } finally {
       sampler.detach(instance);

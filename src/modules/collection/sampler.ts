@@ -16,6 +16,7 @@ export interface CollectorState {
   readonly collector: Collector;
   readonly enabled: boolean;
   readonly columns: readonly Column[];
+  readonly sandboxColumns: readonly Column[];
   readonly outcome: Column;
   readonly seconds: Column;
   /** Monotonic milliseconds of the last turn. */
@@ -70,7 +71,7 @@ export class Sampler {
   attach(instance: Subject): void {
     for (const state of this.states) {
       if (state.enabled) this.guard(state, () => state.collector.attach?.(instance));
-      else state.outcome.back[instance.row] = Outcome.notConfigured;
+      else if (concerns(state, instance)) state.outcome.back[instance.row] = Outcome.notConfigured;
     }
     for (const { due } of this.timed) due[instance.row] = Number.NEGATIVE_INFINITY;
   }
@@ -81,7 +82,12 @@ export class Sampler {
   }
 
   devices(instance: Subject): void {
-    for (const state of this.active) this.guard(state, () => state.collector.devices?.(instance));
+    for (const state of this.states) {
+      if (state.enabled) this.guard(state, () => state.collector.devices?.(instance));
+      else if (concerns(state, instance)) state.outcome.back[instance.row] = Outcome.notConfigured;
+    }
+    // A VM that has just turned out to be a sandbox.
+    for (const { state, due } of this.timed) if (state.collector.concerns) due[instance.row] = Number.NEGATIVE_INFINITY;
   }
 
   begin(): void {
@@ -131,11 +137,15 @@ export class Sampler {
 
   /** Takes over what a detached collector found; its cells are filled by its next turn. */
   detachedResult(state: CollectorState, row: number, outcome: Outcome): void {
-    this.detachedOutcomes.get(state)?.set(row, outcome);
+    const outcomes = this.detachedOutcomes.get(state);
+    // A collector of another tier only prepares in the background what its own turn uses.
+    if (!outcomes) return;
+    outcomes.set(row, outcome);
     state.at.front[row] = state.at.back[row] = this.clock.monotonic();
   }
 
   private turn(state: CollectorState, instance: Subject, started: number): number {
+    if (!concerns(state, instance)) return started;
     const { row } = instance;
     let outcome: Outcome;
     try {
@@ -146,7 +156,10 @@ export class Sampler {
     }
     const detached = this.detachedOutcomes.get(state)?.get(row);
     if (detached !== undefined) outcome = detached;
-    if (outcome !== Outcome.ok) for (const column of state.columns) column.back[row] = Number.NaN;
+    if (outcome !== Outcome.ok) {
+      for (const column of state.columns) column.back[row] = Number.NaN;
+      if (instance.sandboxRow >= 0) for (const column of state.sandboxColumns) column.back[instance.sandboxRow] = Number.NaN;
+    }
     const ended = this.clock.monotonic();
     state.outcome.back[row] = outcome;
     state.success.back[row] = outcome === Outcome.ok ? 1 : 0;
@@ -172,6 +185,8 @@ export class Sampler {
   }
 }
 
+const concerns = ({ collector }: CollectorState, instance: Subject): boolean => collector.concerns?.(instance) !== false;
+
 function stateOf(tables: Tables, collector: Collector, enabled: boolean): CollectorState {
   const { name } = collector.about;
   const cell = (word: string): Column => tables.instances.column(metric({ json: `collectors.${name}.${word}` }));
@@ -180,6 +195,7 @@ function stateOf(tables: Tables, collector: Collector, enabled: boolean): Collec
     collector,
     enabled,
     columns: tables.instances.columns.filter((column) => declared.has(column.metric)),
+    sandboxColumns: tables.sandboxes.columns.filter((column) => collector.sandboxMetrics?.includes(column.metric)),
     outcome: cell('outcome'),
     seconds: cell('seconds'),
     at: cell('at'),

@@ -1,7 +1,18 @@
 import type { Subject } from '../../model/collector.js';
-import { type Hypervisor, type InstanceRecord, type InstanceState, NAME_LIMIT, type Nic } from '../../model/instance.js';
+import {
+  type CompanionRole,
+  type Hypervisor,
+  type InstanceRecord,
+  type InstanceState,
+  NAME_LIMIT,
+  type Nic,
+} from '../../model/instance.js';
 import type { ProcfsProcess } from '../procfs/held-process.js';
 import type { MergedInstance } from './merge.js';
+
+/** The processes beside the VMM by role; one that is the VMM itself is the same object. */
+export type HeldCompanions = ReadonlyMap<CompanionRole, ProcfsProcess>;
+const NO_COMPANIONS: HeldCompanions = new Map();
 
 const STOPPED_BY_SIGNAL = 'T'.charCodeAt(0);
 const TRACED = 't'.charCodeAt(0);
@@ -15,6 +26,7 @@ export class Instance implements Subject {
   /** Found by a rescan, to be taken over by the next sweep. */
   incoming: ProcfsProcess | null = null;
   vhostThreads: readonly number[] = [];
+  sandboxRow = -1;
   /** Counts the VMM processes this instance has had; its counters start anew with each. */
   generation = 0;
   /** Milliseconds since 1970; null while unknown. */
@@ -30,6 +42,9 @@ export class Instance implements Subject {
   version = 0;
   devicesSuspect = false;
   private merged: MergedInstance;
+  private companions: HeldCompanions = NO_COMPANIONS;
+  /** Found by a rescan, to be taken over by the next sweep; null when nothing changed. */
+  private incomingCompanions: HeldCompanions | null = null;
 
   constructor(merged: MergedInstance) {
     this.merged = merged;
@@ -69,6 +84,42 @@ export class Instance implements Subject {
     return said === 'standby' || (said === 'created' && this.endedMs === null) ? said : 'stopped';
   }
 
+  companion(role: CompanionRole): ProcfsProcess | null {
+    return this.companions.get(role) ?? null;
+  }
+
+  /** Those that the last rescan found; in force from the next sweep on. */
+  get currentCompanions(): HeldCompanions {
+    return this.incomingCompanions ?? this.companions;
+  }
+
+  /** @param next may hold processes of `currentCompanions`, or the VMM's own; null takes back an offer */
+  offerCompanions(next: HeldCompanions | null): void {
+    this.close(this.incomingCompanions, [this.companions, next]);
+    this.incomingCompanions = next;
+  }
+
+  /** In a sweep: from now on the collectors see what the last rescan found. */
+  adoptCompanions(): void {
+    if (!this.incomingCompanions) return;
+    this.close(this.companions, [this.incomingCompanions]);
+    this.companions = this.incomingCompanions;
+    this.incomingCompanions = null;
+  }
+
+  /** Before `process` is closed. What a rescan offers stays. */
+  releaseCompanions(): void {
+    this.close(this.companions, [this.incomingCompanions]);
+    this.companions = NO_COMPANIONS;
+  }
+
+  private close(companions: HeldCompanions | null, kept: readonly (HeldCompanions | null)[]): void {
+    for (const process of companions?.values() ?? []) {
+      const used = process === this.process || process === this.incoming || kept.some((map) => map && [...map.values()].includes(process));
+      if (!used) process.close();
+    }
+  }
+
   update(merged: MergedInstance): void {
     if (JSON.stringify(labelWords(merged)) !== JSON.stringify(labelWords(this.merged))) this.version++;
     this.merged = merged;
@@ -79,6 +130,13 @@ export class Instance implements Subject {
   }
 }
 
-const labelWords = ({ record, sources }: MergedInstance): unknown => [record.name, record.hypervisor, record.uuid, sources];
+const labelWords = ({ record, sources }: MergedInstance): unknown => [
+  record.name,
+  record.hypervisor,
+  record.uuid,
+  record.sandbox?.pod,
+  record.sandbox?.runtime,
+  sources,
+];
 
 const clean = (name: string): string => name.slice(0, NAME_LIMIT).replace(CONTROL_CHARACTERS, '?').toWellFormed();

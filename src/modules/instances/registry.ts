@@ -1,7 +1,7 @@
 import { withDeadline } from '../../host/deadline.js';
 import type { Host } from '../../host/host.js';
 import { Slicer } from '../../host/slicer.js';
-import { ID_PATTERN, type InstanceRecord, type InstanceSource } from '../../model/instance.js';
+import { type CompanionRole, ID_PATTERN, type InstanceRecord, type InstanceSource } from '../../model/instance.js';
 import { Outcome } from '../../model/outcome.js';
 import { ticksToMilliseconds } from '../../model/units.js';
 import { hasEnded, holdProcess, isEnding, type ProcfsProcess } from '../procfs/held-process.js';
@@ -187,23 +187,44 @@ export class Registry {
   private reconcileOne(merged: MergedInstance, suspects: ReadonlySet<Instance>): void {
     const known = this.instances.get(merged.id);
     const instance = known ?? new Instance(merged);
+    const sandboxBefore = known && JSON.stringify(known.record.sandbox);
     const nicsBefore = JSON.stringify(instance.nics);
     instance.update(merged);
     if (!known) this.instances.set(merged.id, instance);
-    if (!merged.process) return;
+    if (!merged.process) return instance.offerCompanions(null);
     const vhostThreads = this.discovery?.vhostThreads(merged.process.pid) ?? [];
     const { current } = instance;
     if (current?.pid === merged.process.pid && current.startTicks === merged.process.startTicks) {
       const changed = nicsBefore !== JSON.stringify(instance.nics) || vhostThreads.join() !== instance.vhostThreads.join();
-      if (changed || suspects.has(instance)) this.changes.push({ kind: 'devices', instance, vhostThreads });
+      const joined = sandboxBefore !== JSON.stringify(merged.record.sandbox);
+      if (this.offerCompanions(instance, current) || joined || changed || suspects.has(instance))
+        this.changes.push({ kind: 'devices', instance, vhostThreads });
       return;
     }
     const process = this.hold(merged.process);
     if (!process) return;
     instance.incoming?.close();
     instance.incoming = process;
+    this.offerCompanions(instance, process);
     instance.startedMs = this.host.bootMs === null ? null : this.host.bootMs + ticksToMilliseconds(process.startTicks);
     this.changes.push({ kind: 'start', instance, vhostThreads });
+  }
+
+  /**
+   * Holds the processes that are named beside the VMM; one that cannot be held is tried again by the next rescan.
+   * @returns whether they are others than before
+   */
+  private offerCompanions(instance: Instance, vmm: ProcfsProcess): boolean {
+    const before = instance.currentCompanions;
+    const next = new Map<CompanionRole, ProcfsProcess>();
+    for (const { role, ...key } of instance.record.companions ?? []) {
+      const known = [vmm, ...before.values()].find((process) => process.pid === key.pid && process.startTicks === key.startTicks);
+      const process = known ?? this.hold(key);
+      if (process) next.set(role, process);
+    }
+    const same = next.size === before.size && [...next].every(([role, process]) => before.get(role) === process);
+    if (!same) instance.offerCompanions(next);
+    return !same;
   }
 
   /** null when the process ended, or its pid passed on, since it was seen. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type MetricObjectWithValues, type MetricValue, type MetricValueWithName, register } from 'prom-client';
-import { labels } from './format.js';
+import { labels } from '../../model/labels.js';
 import type { OwnFamily, OwnSample } from './own-families.js';
 
 type Values = MetricObjectWithValues<MetricValue<string>>;

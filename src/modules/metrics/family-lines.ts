@@ -1,9 +1,10 @@
 import type { Subject } from '../../model/collector.js';
+import { label, labels } from '../../model/labels.js';
 import type { Exposure, Family } from '../../model/metric.js';
 import type { Order, Table } from '../../model/table.js';
 import type { InterfaceKey, Tables } from '../../model/tables.js';
 import type { CollectorState } from '../collection/sampler.js';
-import { type FamilyHead, type Format, familyHead, label, labels, OPEN_METRICS, TEXT } from './format.js';
+import { type FamilyHead, type Format, familyHead, OPEN_METRICS, TEXT } from './format.js';
 import type { ColumnLines } from './page.js';
 
 /** A declared family, ready to be written: its columns, their part of each line, its head in both formats. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseExposition } from '../../../test/exposition-parser.js';
-import { acceptsGzip, familyHead, label, labels, negotiate, OPEN_METRICS, TEXT } from './format.js';
+import { label, labels } from '../../model/labels.js';
+import { acceptsGzip, familyHead, negotiate, OPEN_METRICS, TEXT } from './format.js';
 
 describe('familyHead', () => {
   const counter = { name: 'vm_seconds_total', type: 'counter', help: 'Of "time" \\ and\nmore.', unit: 'seconds' } as const;

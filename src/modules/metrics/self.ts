@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import type { Subject } from '../../model/collector.js';
 import type { Hypervisor, InstanceState } from '../../model/instance.js';
+import { label, labels } from '../../model/labels.js';
 import { Outcome, outcomeWords } from '../../model/outcome.js';
 import { millisecondsToSeconds } from '../../model/units.js';
 import { VERSION } from '../../version.js';
@@ -10,7 +11,6 @@ import type { CollectorState } from '../collection/sampler.js';
 import { Discovery } from '../instances/discovery.js';
 import type { Instance } from '../instances/instance.js';
 import { Registry } from '../instances/registry.js';
-import { label, labels } from './format.js';
 import { type KeptLabels, LabelKeeper, type OwnFamily, type OwnSample } from './own-families.js';
 
 const one = (value: number | null, pairs: Readonly<Record<string, string>> = {}): OwnSample[] =>
@@ -170,7 +170,8 @@ export class SelfFamilies {
       for (let c = 0; c < columns.length; c++) {
         const { codes, reasons } = columns[c];
         const code = codes[rows[i]];
-        if (code !== Outcome.ok) yield { labels: reasons.labels(keys[i], code), value: 1, instanceId: keys[i].id };
+        // NaN: the collector does not concern this instance.
+        if (code !== Outcome.ok && !Number.isNaN(code)) yield { labels: reasons.labels(keys[i], code), value: 1, instanceId: keys[i].id };
       }
     }
   }

@@ -24,14 +24,17 @@ const WANTED = {
   22: Stat.startTicks,
   23: Stat.virtualBytes,
   43: Stat.guestTicks,
+  16: Stat.childUserTicks,
+  17: Stat.childSystemTicks,
+  24: Stat.residentPages,
 };
-const EXPECTED = Float64Array.from([1010, 1012, 1014, 1015, 1020, 1022, 1023, 1043]);
+const EXPECTED = Float64Array.from([1010, 1012, 1014, 1015, 1020, 1022, 1023, 1043, 1016, 1017, 1024]);
 
 describe('parseStat', () => {
   it('reads a recorded QEMU', () => {
     const { state, values } = parse(kernelSample('qemu-7.2-kvm/stat'));
     expect(String.fromCharCode(state)).toBe('S');
-    expect([...values]).toEqual([9320, 12, 1, 230, 7, 271431, 604131328, 0]);
+    expect([...values]).toEqual([9320, 12, 1, 230, 7, 271431, 604131328, 0, 0, 0, 13922]);
   });
 
   it('takes each number from its field', () => {

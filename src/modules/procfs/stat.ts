@@ -11,6 +11,9 @@ for (const [field, slot] of [
   [22, 5],
   [23, 6],
   [43, 7],
+  [16, 8],
+  [17, 9],
+  [24, 10],
 ] as const)
   WANTED[field - 4] = slot;
 /** Fields before this one must be there: a shorter line was cut. */

@@ -1,0 +1,24 @@
+/** A family as shims sent it, checked and ready to be written. */
+export interface PassedFamily {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram' | 'summary' | 'unknown';
+  readonly help: string;
+  /** Sample lines of each sandbox, whole lines of exposition text, by instance id ascending. */
+  readonly bodies: readonly PassedBody[];
+}
+
+export interface PassedBody {
+  readonly instanceId: string;
+  readonly lines: Buffer;
+}
+
+/** What the shims of this host last answered, for the views. Filled off their path; a view only copies. */
+export abstract class PassThrough {
+  /**
+   * All families of all sandboxes by name ascending, one entry a name, labels of the sandbox added, `go_` and `process_` prefixed
+   * `kata_shim_`. The same array until something changed.
+   */
+  abstract families(): readonly PassedFamily[];
+  /** Those of one sandbox as its shim named them, no label added, by name ascending. */
+  abstract own(instanceId: string): readonly PassedFamily[];
+}
