@@ -6,7 +6,7 @@ import { Outcome } from '../../model/outcome.js';
 import { ticksToMilliseconds } from '../../model/units.js';
 import { hasEnded, holdProcess, isEnding, type ProcfsProcess } from '../procfs/held-process.js';
 import { checkClaim } from './claims.js';
-import { Instance } from './instance.js';
+import { type HeldCompanions, Instance } from './instance.js';
 import { type MergedInstance, mergeSightings, type ProcessKey, type Sighting } from './merge.js';
 import type { ProcSource } from './proc.source.js';
 import { resolve } from './resolve.js';
@@ -197,7 +197,7 @@ export class Registry {
     if (current?.pid === merged.process.pid && current.startTicks === merged.process.startTicks) {
       const changed = nicsBefore !== JSON.stringify(instance.nics) || vhostThreads.join() !== instance.vhostThreads.join();
       const joined = sandboxBefore !== JSON.stringify(merged.record.sandbox);
-      if (this.offerCompanions(instance, current) || joined || changed || suspects.has(instance))
+      if (this.companionsChanged(instance, current) || joined || changed || suspects.has(instance))
         this.changes.push({ kind: 'devices', instance, vhostThreads });
       return;
     }
@@ -205,26 +205,30 @@ export class Registry {
     if (!process) return;
     instance.incoming?.close();
     instance.incoming = process;
-    this.offerCompanions(instance, process);
+    // Held anew: those of the process before are closed with it.
+    instance.offerCompanions(this.companions(instance, [process]));
     instance.startedMs = this.host.bootMs === null ? null : this.host.bootMs + ticksToMilliseconds(process.startTicks);
     this.changes.push({ kind: 'start', instance, vhostThreads });
   }
 
-  /**
-   * Holds the processes that are named beside the VMM; one that cannot be held is tried again by the next rescan.
-   * @returns whether they are others than before
-   */
-  private offerCompanions(instance: Instance, vmm: ProcfsProcess): boolean {
-    const before = instance.currentCompanions;
-    const next = new Map<CompanionRole, ProcfsProcess>();
-    for (const { role, ...key } of instance.record.companions ?? []) {
-      const known = [vmm, ...before.values()].find((process) => process.pid === key.pid && process.startTicks === key.startTicks);
-      const process = known ?? this.hold(key);
-      if (process) next.set(role, process);
+  /** The processes that are named beside the VMM, held; one that cannot be is tried again by the next rescan. @param known to be used again */
+  private companions({ record }: Instance, known: readonly ProcfsProcess[]): HeldCompanions {
+    const held = new Map<CompanionRole, ProcfsProcess>();
+    for (const { role, ...key } of record.companions ?? []) {
+      const same = known.find(({ pid, startTicks }) => pid === key.pid && startTicks === key.startTicks);
+      const process = same ?? this.hold(key);
+      if (process) held.set(role, process);
     }
-    const same = next.size === before.size && [...next].every(([role, process]) => before.get(role) === process);
-    if (!same) instance.offerCompanions(next);
-    return !same;
+    return held;
+  }
+
+  /** @returns whether they are others than before */
+  private companionsChanged(instance: Instance, vmm: ProcfsProcess): boolean {
+    const before = instance.currentCompanions;
+    const next = this.companions(instance, [vmm, ...before.values()]);
+    if (next.size === before.size && [...next].every(([role, process]) => before.get(role) === process)) return false;
+    instance.offerCompanions(next);
+    return true;
   }
 
   /** null when the process ended, or its pid passed on, since it was seen. */
