@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeProc } from '../../../test/fake-proc.js';
 import { House } from '../../../test/house.js';
 import { kernelSample } from '../../../test/kernel-samples.js';
-import { descriptorsHeld } from '../../host/held.js';
+import { descriptorsHeld, HeldDirectory, HeldFile } from '../../host/held.js';
 import type { Nic } from '../../model/instance.js';
 import { outcomeWords } from '../../model/outcome.js';
 import { NetworkCollector } from './network.collector.js';
@@ -80,6 +81,22 @@ describe('network', () => {
     proc.write('7/net/dev', TABLE);
     await house.turn();
     expect(interfaces()).toEqual([['exptap0', 'ok', 57782670, 1146410]]);
+  });
+
+  it.each([
+    ['EMFILE', 'failed busy'],
+    ['EACCES', 'absent not_permitted'],
+  ])('says what forbids to open the table (%s), and counts once it can be', async (code, words) => {
+    const broken = vi.spyOn(HeldDirectory.prototype, 'open').mockImplementation(function (this: HeldDirectory, entry: string) {
+      if (entry.endsWith('net/dev')) throw Object.assign(new Error(code), { code });
+      return new HeldFile(openSync(this.path(entry), 'r'));
+    });
+    await tell([{ kind: 'tap', name: 'exptap0' }]);
+    expect([outcome(), interfaces()]).toEqual([words, [['exptap0', words, ...NONE]]]);
+    broken.mockRestore();
+    if (code === 'EACCES') await tell([]);
+    await tell([{ kind: 'tap', name: 'exptap0' }]);
+    expect(outcome()).toBe('ok');
   });
 
   it('gives no number of a counter that the driver does not have', async () => {

@@ -72,6 +72,8 @@ const DOUBT_MS = 10_000;
 interface Attachment extends Watcher {
   readonly row: number;
   readonly namespace: NetworkNamespace | null;
+  /** Why there is no namespace: no table could be opened at all. */
+  readonly unopened: Outcome;
   pass: number;
   /** The pass in which its line was last seen and did not parse. */
   malformedPass: number;
@@ -162,12 +164,14 @@ export class NetworkCollector implements Collector {
     this.outcome.back[attachment.row] = outcome;
     if (outcome === Outcome.ok) return outcome;
     for (const column of Object.values(this.cells)) column.back[attachment.row] = Number.NaN;
-    if (outcome === Outcome.gone) subject.devicesChanged();
+    // Busy: our own descriptors were used up when the table should have been opened.
+    if (outcome === Outcome.gone || outcome === Outcome.busy) subject.devicesChanged();
     return outcome;
   }
 
-  private whyUnseen({ namespace, malformedPass }: Attachment): Outcome {
+  private whyUnseen({ namespace, unopened, malformedPass }: Attachment): Outcome {
     if (malformedPass === this.pass) return Outcome.malformed;
+    if (namespace === null && unopened !== Outcome.ok) return unopened;
     return namespace === null || namespace.outcome === Outcome.ok ? Outcome.gone : namespace.outcome;
   }
 
@@ -180,6 +184,7 @@ export class NetworkCollector implements Collector {
     const attachment: Attachment = {
       row,
       namespace,
+      unopened: counted && namespace === null && subject.process ? whyUnopened(subject.process) : Outcome.ok,
       owner: subject,
       name,
       kind: nic.kind,
@@ -231,6 +236,15 @@ function whyUnknown(process: HeldProcess): Outcome {
   try {
     process.descriptorCount();
     return Outcome.unsupported;
+  } catch (error) {
+    return outcomeOfErrno(error);
+  }
+}
+
+function whyUnopened(process: HeldProcess): Outcome {
+  try {
+    process.open('net/dev').close();
+    return Outcome.ok;
   } catch (error) {
     return outcomeOfErrno(error);
   }
