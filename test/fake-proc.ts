@@ -23,12 +23,19 @@ export function statLine(change: {
   state?: string;
   startTicks?: number;
   userTicks?: number;
+  systemTicks?: number;
+  guestTicks?: number;
   vsize?: number;
+  parent?: number;
 }): string {
   const { pid = 15376, comm = 'qemu-system-x86', state = 'S', startTicks = 271431, userTicks = 1, vsize = 604131328 } = change;
+  const { systemTicks, guestTicks, parent = 1 } = change;
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
   fields[0] = state;
+  fields[1] = String(parent);
   fields[11] = String(userTicks);
+  if (systemTicks !== undefined) fields[12] = String(systemTicks);
+  if (guestTicks !== undefined) fields[40] = String(guestTicks);
   fields[19] = String(startTicks);
   fields[20] = String(vsize);
   return `${pid} (${comm}) ${fields.join(' ')}`;

@@ -1,6 +1,7 @@
 import { Outcome, outcomeOfErrno } from '../src/model/outcome.js';
 import { type HeldProcess, type KernelFile, STAT_LENGTH, Stat } from '../src/model/process.js';
 import { parseStat } from '../src/modules/procfs/stat.js';
+import { statLine } from './fake-proc.js';
 import { kernelSample, RECORDED } from './kernel-samples.js';
 
 /** An error as the system's calls throw it. */
@@ -11,11 +12,13 @@ export type KernelFiles = Map<string, string | Error>;
 
 const FLAT = ['stat', 'statm', 'io', 'status', 'limits', 'smaps_rollup'];
 
-/** The files of a recorded QEMU with one thread. */
+/** The files of a recorded QEMU with one thread, and of the thread of a vCPU its stat alone. Guest RAM is another QEMU's: shared memory. */
 export function recordedFiles(recording: string = RECORDED[0]): KernelFiles {
   const files: KernelFiles = new Map(FLAT.map((name) => [name, kernelSample(`${recording}/${name}`)]));
   files.set('net/dev', kernelSample(`${recording}/net-dev`));
-  for (const name of ['status', 'schedstat']) files.set(`task/4242/${name}`, kernelSample(`${recording}/${name}`));
+  for (const name of ['status', 'schedstat', 'stat']) files.set(`task/4242/${name}`, kernelSample(`${recording}/${name}`));
+  files.set('task/4243/stat', statLine({ pid: 4243, comm: 'CPU 0/KVM', userTicks: 7 }));
+  for (const name of ['maps', 'smaps']) files.set(name, kernelSample(`qemu-7.2-memfd/${name}`));
   return files;
 }
 

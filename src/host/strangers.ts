@@ -1,4 +1,4 @@
-import { access, lstat, opendir, realpath } from 'node:fs/promises';
+import { access, lstat, opendir, realpath, stat } from 'node:fs/promises';
 import { withDeadline } from './deadline.js';
 
 /**
@@ -20,6 +20,20 @@ export async function fileMark(path: string): Promise<FileMark> {
   const { dev, ino, size, mtimeNs, ctimeNs } = await withDeadline(lstat(path, { bigint: true }), DEADLINE_MS, `looking at ${path}`);
   const changedMs = Math.max(Number(mtimeNs / 1_000_000n), Number(ctimeNs / 1_000_000n));
   return { token: `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`, changedMs };
+}
+
+/** What a path names, links followed. */
+export interface Named {
+  /** Device and inode: of a namespace's file the same as that of /proc/<pid>/ns/<kind>. */
+  readonly identity: string;
+  /** Owner, a uid. */
+  readonly owner: number;
+}
+
+/** @throws ENOENT */
+export async function whatIs(path: string): Promise<Named> {
+  const { dev, ino, uid } = await withDeadline(stat(path), DEADLINE_MS, `looking at ${path}`);
+  return { identity: `${dev}:${ino}`, owner: uid };
 }
 
 export interface Listing {

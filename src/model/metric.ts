@@ -5,8 +5,11 @@
 
 export type MetricType = 'counter' | 'gauge';
 
-/** Label sets that a row carries, rendered once when the row is made. */
-export type Identity = 'id' | 'id_and_name' | 'interface' | 'sandbox' | 'sandbox_interface';
+/**
+ * Label sets that a row carries, rendered once when the row is made. `sandbox_vmm_interface`: those of `sandbox_interface`, and only the rows
+ * of sandboxes whose VMM is a process of its own.
+ */
+export type Identity = 'id' | 'id_and_name' | 'interface' | 'sandbox' | 'sandbox_interface' | 'sandbox_vmm_interface';
 
 /** A Prometheus family. Two metrics may share one family when static labels tell them apart. */
 export interface Family {

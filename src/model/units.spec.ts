@@ -3,6 +3,7 @@ import * as units from './units.js';
 
 it('changes units', () => {
   expect(units.kibToBytes(3)).toBe(3072);
+  expect(units.bytesToKib(3072)).toBe(3);
   expect(units.mibToBytes(2)).toBe(2097152);
   expect(units.ticksToSeconds(2994)).toBe(29.94);
   expect(units.ticksToMilliseconds(2994)).toBe(29940);

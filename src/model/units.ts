@@ -8,6 +8,7 @@ export const TICK_DECIMALS = 2;
 export const MICROSECOND_DECIMALS = 6;
 
 export const kibToBytes = (kib: number): number => kib * 1024;
+export const bytesToKib = (bytes: number): number => bytes / 1024;
 export const mibToBytes = (mib: number): number => mib * 1024 * 1024;
 export const ticksToSeconds = (ticks: number): number => ticks / USER_HZ;
 export const ticksToMilliseconds = (ticks: number): number => (ticks * 1000) / USER_HZ;

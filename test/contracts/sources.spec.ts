@@ -5,10 +5,14 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Host } from '../../src/host/host.js';
 import { ID_PATTERN, type InstanceSource } from '../../src/model/instance.js';
+import { DRIVERS } from '../../src/modules/hypervisor/drivers.js';
+import { Discovery } from '../../src/modules/instances/discovery.js';
 import { FileSource } from '../../src/modules/instances/file.source.js';
 import { HypemanSource } from '../../src/modules/instances/hypeman.source.js';
+import { KataSource } from '../../src/modules/instances/kata.source.js';
 import { LibvirtSource } from '../../src/modules/instances/libvirt.source.js';
 import { RegistrationSource } from '../../src/modules/instances/registration.source.js';
+import { statLine } from '../fake-proc.js';
 
 const UUID = '0b2b9c7e-58f6-4c3b-9a70-2d5a6d2f7a11';
 
@@ -34,6 +38,11 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     file: 'run/libvirt/qemu/one.xml',
     good: `<domstatus state='running' pid='7'><domain><name>one</name><uuid>${UUID}</uuid></domain></domstatus>`,
   },
+  KataSource: {
+    make: (_, root) => kata(root),
+    file: 'run/containerd/io.containerd.runtime.v2.task/k8s.io/sandbox-1/shim.pid',
+    good: '7\n',
+  },
   FileSource: {
     make: (host, root) => new FileSource(host, join(root, 'instances.yaml')),
     file: 'instances.yaml',
@@ -46,6 +55,17 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     good: '{"instances":[{"id":"vm-1","name":"one"}]}',
   },
 };
+
+/** A shim that lives, and the spec of its pod: what makes it a sandbox is only the pid in root's own file. */
+function kata(root: string): InstanceSource {
+  const host = new Host({ proc: join(root, 'proc'), run: join(root, 'run') });
+  write('proc/7/stat', statLine({ pid: 7, comm: 'containerd-shim' }));
+  write('proc/7/cmdline', '/opt/kata/bin/containerd-shim-kata-v2\0-namespace\0k8s.io\0-id\0sandbox-1\0');
+  mkdirSync(join(root, 'proc/7/fd'));
+  const spec = { annotations: { 'io.kubernetes.cri.sandbox-name': 'one' } };
+  write('run/containerd/io.containerd.runtime.v2.task/k8s.io/sandbox-1/config.json', JSON.stringify(spec));
+  return new KataSource(host, new Discovery(host, DRIVERS, []).source, true);
+}
 
 const GARBAGE = ['', '{', '<domstatus', '\u0000\u0001\u0002', '[[[[[[[[', 'null', '"text"', '{"instances":{"0":1}}', 'x'.repeat(100_000)];
 

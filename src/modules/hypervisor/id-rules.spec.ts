@@ -18,6 +18,7 @@ describe('identify', () => {
     ['/run/kata/5f3c/ch-api.sock', '5f3c'],
     ['/run/kata/5f3c/run/fc.sock', '5f3c'],
     ['/run/kata/firecracker/5f3c/root/run/fc.sock', '5f3c'],
+    ['/run/kata/firecracker/5f3c', undefined],
     ['/srv/jailer/firecracker/vm-1/root/firecracker', 'vm-1'],
     ['/var/run/qemu-server/100.qmp', '100'],
     ['/tmp/qmp.sock', undefined],

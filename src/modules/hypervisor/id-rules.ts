@@ -22,7 +22,7 @@ export const ID_RULES: readonly IdRule[] = [
   // Kata cuts the id to 32 characters for the jailer.
   { controlPlane: 'kata (Go), jailed', origin: 'path', pattern: /\/run\/vc\/firecracker[^/]*\/(?<id>[^/]+)\/root\// },
   { controlPlane: 'kata (Rust), jailed', origin: 'path', pattern: /\/run\/kata\/firecracker\/(?<id>[^/]+)\/root\// },
-  { controlPlane: 'kata (Rust)', origin: 'path', pattern: /\/run\/kata\/(?<id>[^/]+)\// },
+  { controlPlane: 'kata (Rust)', origin: 'path', pattern: /\/run\/kata\/(?!firecracker\/)(?<id>[^/]+)\// },
   { controlPlane: 'kata', origin: 'name', pattern: /^sandbox-(?<id>[^/]+)$/ },
   { controlPlane: 'jailer', origin: 'path', pattern: /\/jailer\/[^/]+\/(?<id>[^/]+)\/root\// },
   { controlPlane: 'jailer', origin: 'cgroup', pattern: /\/firecracker(?![^/]*\.slice)[^/]*\/(?<id>[^/]+)$/ },

@@ -3,6 +3,9 @@ import type { ProcessEvidence } from './driver.js';
 /** TASK_COMM_LEN without its NUL: comm is cut to this many bytes, proc_pid_comm(5). */
 const COMM_BYTES = 15;
 
+/** Kata's shims, `-v2` for containerd's protocol; an operator may have one per runtime class (`containerd-shim-kata-fc-v2`). */
+export const KATA_SHIM = /(?:^|\/)containerd-shim-kata(?:-[\w.]+)*-v2$/;
+
 /** Names an executable of one kind may have. */
 export interface ProgramNames {
   readonly exactly?: readonly string[];

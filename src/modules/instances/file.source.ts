@@ -1,7 +1,7 @@
 import type { Host } from '../../host/host.js';
 import { Slicer } from '../../host/slicer.js';
 import { resolvePath } from '../../host/strangers.js';
-import { type FileWatch, watchFile } from '../../host/watch.js';
+import { type Watch, watchFile } from '../../host/watch.js';
 import type { InstanceRecord, InstanceSource } from '../../model/instance.js';
 import { KeptFiles, type Reading } from './kept-files.js';
 import { describeError, MalformedError, Problems } from './problems.js';
@@ -18,7 +18,7 @@ export class FileSource implements InstanceSource {
   readonly name = 'file';
   private records: readonly InstanceRecord[] = [];
   private found = new Problems();
-  private watch: FileWatch | null = null;
+  private watch: Watch | null = null;
   private turn: Promise<unknown> = Promise.resolve();
   private readonly files: KeptFiles<readonly InstanceRecord[]>;
 

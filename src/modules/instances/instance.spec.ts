@@ -49,6 +49,16 @@ describe('the state', () => {
   });
 
   it.each([
+    ['initializing', undefined, 'initializing'],
+    ['unknown', undefined, 'unknown'],
+    [undefined, undefined, 'unknown'],
+    ['running', undefined, 'unknown'],
+    [undefined, { pid: 7 }, 'stopped'],
+  ] as const)('of a sandbox without a VMM, when its source says %s and claims %j, is %s', (state, process, expected) => {
+    expect(instance({ state, process, sandbox: { vmmInShim: false } }).state).toBe(expected);
+  });
+
+  it.each([
     [undefined, 'S', 'running'],
     ['paused', 'S', 'paused'],
     ['stopped', 'S', 'running'],

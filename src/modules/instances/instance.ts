@@ -41,6 +41,8 @@ export class Instance implements Subject {
   /** Moves when something changed that is rendered into labels. */
   version = 0;
   devicesSuspect = false;
+  /** Whether some source named it in the last rescan. */
+  listed = true;
   private merged: MergedInstance;
   private companions: HeldCompanions = NO_COMPANIONS;
   /** Found by a rescan, to be taken over by the next sweep; null when nothing changed. */
@@ -81,6 +83,9 @@ export class Instance implements Subject {
       if (process.stateCode === STOPPED_BY_SIGNAL || process.stateCode === TRACED) return 'paused';
       return said === undefined || said === 'unknown' || said === 'stopped' || said === 'standby' ? 'running' : said;
     }
+    // While a source lists such a record, a live shim is behind it: its VMM is not there yet, or is gone from under it, or runs elsewhere.
+    const { record } = this.merged;
+    if (record.sandbox && !record.process && this.listed) return said === 'initializing' ? said : 'unknown';
     return said === 'standby' || (said === 'created' && this.endedMs === null) ? said : 'stopped';
   }
 
@@ -123,6 +128,7 @@ export class Instance implements Subject {
   update(merged: MergedInstance): void {
     if (JSON.stringify(labelWords(merged)) !== JSON.stringify(labelWords(this.merged))) this.version++;
     this.merged = merged;
+    this.listed = true;
   }
 
   devicesChanged(): void {

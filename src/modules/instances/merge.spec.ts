@@ -87,6 +87,14 @@ describe('mergeSightings', () => {
     expect(merged[1].record.memoryBytes).toBeUndefined();
   });
 
+  it('does not give a process the id of a sandbox whose VMM its source has not found', () => {
+    const merged = mergeSightings([sighting('kata', 's1', null, { sandbox: { vmmInShim: false } }), sighting('host', 's1', P1)]);
+    expect(merged).toMatchObject([
+      { id: 's1', sources: ['kata'], process: null },
+      { id: 's1.100-1', sources: ['host'], process: P1 },
+    ]);
+  });
+
   it('takes a hypervisor or state that is unknown for unsaid, but not a VM called so', () => {
     const [merged] = mergeSightings([
       sighting('file', 'vm-1', P1, { name: 'unknown', hypervisor: 'unknown', state: 'unknown' }),

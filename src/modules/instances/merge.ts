@@ -32,7 +32,7 @@ const keyOf = (process: ProcessKey): string => `${process.pid}:${process.startTi
 
 /**
  * Sightings of the same process are one instance; so are sightings of the same id unless both have a process and these differ, or one source
- * says that its VM does not run.
+ * says that its VM does not run or finds no VMM for its sandbox.
  * A second VM with a taken id gets a longer one, so that no tenant can take over another's answers by choosing a name; it keeps that one
  * when the first ends.
  * @param sightings in order of precedence; within a source the older process first
@@ -63,8 +63,10 @@ function findSame(
   if (keepsLongerId(sighting, isKnown)) return undefined;
   const sameId = byId.get(record.id);
   if (!sameId || (sameId.process && process)) return undefined;
-  // A source that says its VM does not run does not mean this process, whatever that calls itself.
-  return process && RESTING.has(sameId.record.state) ? undefined : sameId;
+  // A source that says its VM does not run, or that looked for the VMM of a sandbox and found none, does not mean this process, whatever
+  // that calls itself.
+  const withoutVmm = RESTING.has(sameId.record.state) || sameId.record.sandbox !== undefined;
+  return process && withoutVmm ? undefined : sameId;
 }
 
 /** The earlier source's words win, except where the host sees with its own eyes: the devices. */

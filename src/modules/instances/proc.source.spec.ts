@@ -84,6 +84,24 @@ describe('host discovery', () => {
     expect(discovery.source.vmm(7)?.executable).toBe(QEMU);
   });
 
+  it('tells of every process who it is and whose child, until it is gone', async () => {
+    addQemu(7);
+    proc.addProcess(8, { comm: 'a) S 9 (b', parent: 7, startTicks: 5 });
+    proc.addProcess(9, { state: 'Z' });
+    await list();
+    expect([...discovery.source.processes()]).toEqual([
+      { pid: 7, startTicks: 271431, parent: 1, comm: 'qemu-system-x86' },
+      { pid: 8, startTicks: 5, parent: 7, comm: 'a) S 9 (b' },
+    ]);
+    expect(discovery.source.vmms().map(({ pid }) => pid)).toEqual([7]);
+    proc.write('8/stat', statLine({ pid: 8, comm: 'a) S 9 (b', parent: 1, startTicks: 5 }));
+    await list();
+    expect(discovery.source.process(8)?.parent).toBe(1);
+    proc.removeProcess(8);
+    await list();
+    expect(discovery.source.process(8)).toBeUndefined();
+  });
+
   it('leaves out zombies, and what is no process', async () => {
     addQemu(7, [], { state: 'Z' });
     proc.write('self/stat', statLine({}));

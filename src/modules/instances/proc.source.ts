@@ -5,6 +5,7 @@ import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import { type HeldProcess, STAT_LENGTH, Stat } from '../../model/process.js';
 import { parseStat } from '../procfs/stat.js';
 import { ScanCache } from './evidence.js';
+import type { ProcessKey } from './merge.js';
 import type { ProcessExaminer, Verdict, Vmm } from './process-examiner.js';
 
 /** Every process is looked at anew after this long, however little it seems to have changed: an exec keeps pid and start time. */
@@ -12,7 +13,15 @@ const LOOK_AGAIN_MS = 60_000;
 /** A VMM stays one; what changes about it shows in its descriptors, and a device that is not where it was is told. */
 const LOOK_AGAIN_AT_VMM_MS = 600_000;
 
+/** A process as its stat line shows it. */
+export interface SeenProcess extends ProcessKey {
+  readonly parent: number;
+  /** Cut to 15 bytes; a process may choose it. */
+  readonly comm: string;
+}
+
 interface Known {
+  readonly process: SeenProcess;
   /** Start time, comm and either the number of descriptors or size and threads: what changes when a process becomes a VMM. */
   readonly signature: string;
   /** Number of descriptors when it was looked at; NaN where only a listing tells. */
@@ -70,6 +79,21 @@ export class ProcSource implements InstanceSource {
     return this.known.get(pid)?.verdict.vmm ?? undefined;
   }
 
+  /** All VMMs of the last pass. */
+  vmms(): Vmm[] {
+    return [...this.known.values()].flatMap(({ verdict: { vmm } }) => vmm ?? []);
+  }
+
+  /** The process that has this pid, as of the last pass; a zombie is none. */
+  process(pid: number): SeenProcess | undefined {
+    return this.known.get(pid)?.process;
+  }
+
+  /** All processes of the last pass; where one VMM is unchanged, its parent is that of when it was looked at. */
+  *processes(): Iterable<SeenProcess> {
+    for (const { process } of this.known.values()) yield process;
+  }
+
   /** Whether the last pass could not tell what this process is. */
   wasRefused(pid: number): boolean {
     return this.known.get(pid)?.verdict.refused ?? true;
@@ -91,12 +115,15 @@ export class ProcSource implements InstanceSource {
     const suspect = this.suspects.delete(pid);
     try {
       if (known && !suspect && this.isUnchangedVmm(pid, known, now)) return known;
-      const signature = this.signature(pid, vhosts);
-      if (signature === undefined) return undefined;
-      if (known && known.signature === signature && !suspect && now - known.lookedAt < LOOK_AGAIN_MS) return known;
+      const process = this.look(pid, vhosts);
+      if (!process) return undefined;
+      const signature = this.signature(process);
+      if (known && known.signature === signature && !suspect && now - known.lookedAt < LOOK_AGAIN_MS) {
+        return known.process.parent === process.parent ? known : { ...known, process };
+      }
       const descriptors = this.host.descriptorCountBySize ? this.host.sizeOf(this.host.proc(String(pid), 'fd')) : Number.NaN;
       const verdict = await this.examiner.examine(pid, cache, slicer);
-      return { signature, descriptors, verdict, lookedAt: now - spread(pid, known === undefined) };
+      return { process, signature, descriptors, verdict, lookedAt: now - spread(pid, known === undefined) };
     } catch (error) {
       if (outcomeOfErrno(error) === Outcome.gone) return undefined;
       return this.known.get(pid);
@@ -111,18 +138,26 @@ export class ProcSource implements InstanceSource {
   }
 
   /** undefined for a zombie. Kernel threads that work for a VM are noted on the way. @throws ENOENT, ESRCH */
-  private signature(pid: number, vhosts: Map<number, number[]>): string | undefined {
+  private look(pid: number, vhosts: Map<number, number[]>): SeenProcess | undefined {
     const length = this.host.readInto(this.host.proc(String(pid), 'stat'), this.line);
     const state = parseStat(this.line, length, this.stat);
     if (state === 0x5a || state === 0x58 || state < 0) return undefined;
-    const comm = this.line.toString('latin1', this.line.indexOf(40) + 1, this.line.subarray(0, length).lastIndexOf(41));
+    const end = this.line.subarray(0, length).lastIndexOf(41);
+    const comm = this.line.toString('latin1', this.line.indexOf(40) + 1, end);
     const owner = /^vhost-(\d+)$/.exec(comm)?.[1];
     // Any process may call itself vhost-<pid>; only a kernel thread has no address space.
     if (owner !== undefined && this.stat[Stat.virtualBytes] === 0) vhosts.set(Number(owner), [...(vhosts.get(Number(owner)) ?? []), pid]);
+    // Field 4, after ") S ".
+    const parent = Number.parseInt(this.line.toString('latin1', end + 4, end + 15), 10);
+    return { pid, startTicks: this.stat[Stat.startTicks], parent, comm };
+  }
+
+  /** Of the process that `look` has just read. */
+  private signature({ pid, startTicks, comm }: SeenProcess): string {
     const shape = this.host.descriptorCountBySize
       ? this.host.sizeOf(this.host.proc(String(pid), 'fd'))
       : `${this.stat[Stat.virtualBytes]} ${this.stat[Stat.threads]}`;
-    return `${this.stat[Stat.startTicks]} ${comm} ${shape}`;
+    return `${startTicks} ${comm} ${shape}`;
   }
 }
 

@@ -191,7 +191,10 @@ export class Registry {
     const nicsBefore = JSON.stringify(instance.nics);
     instance.update(merged);
     if (!known) this.instances.set(merged.id, instance);
-    if (!merged.process) return instance.offerCompanions(null);
+    if (!merged.process) {
+      instance.offerCompanions(null);
+      return;
+    }
     const vhostThreads = this.discovery?.vhostThreads(merged.process.pid) ?? [];
     const { current } = instance;
     if (current?.pid === merged.process.pid && current.startTicks === merged.process.startTicks) {
@@ -252,6 +255,7 @@ export class Registry {
     for (const instance of this.instances.values()) {
       if (seen.has(instance.id)) continue;
       const expired = instance.endedMs === null ? !isVanishing(instance) : now - instance.endedMs >= this.retentionMs();
+      instance.listed = false;
       if (!expired && !excess.has(instance)) continue;
       this.instances.delete(instance.id);
       this.changes.push({ kind: 'remove', instance });

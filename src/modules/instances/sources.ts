@@ -1,5 +1,6 @@
 import { FileSource } from './file.source.js';
 import { HypemanSource } from './hypeman.source.js';
+import { KataSource } from './kata.source.js';
 import { LibvirtSource } from './libvirt.source.js';
 import { RegistrationSource } from './registration.source.js';
 import type { SourceEntry } from './source-entry.js';
@@ -29,5 +30,11 @@ export const SOURCES: readonly SourceEntry[] = [
     make: ({ host, settings }) => new HypemanSource(host, settings.hypemanDataDir),
   },
   { name: 'libvirt', help: 'Domains of libvirt, from its run state.', enabled: true, make: ({ host }) => new LibvirtSource(host) },
+  {
+    name: 'kata',
+    help: 'Sandboxes of Kata Containers, from its run directories and processes.',
+    enabled: true,
+    make: ({ host, settings, discovery }) => new KataSource(host, discovery.source, settings.sources.get('host') === false),
+  },
   { name: 'host', help: 'Every VMM process of the host, by evidence.', enabled: true, make: ({ discovery }) => discovery.source },
 ];
