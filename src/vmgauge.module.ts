@@ -6,6 +6,7 @@ import { Tables } from './model/tables.js';
 import { CollectionModule } from './modules/collection/collection.module.js';
 import { InstancesModule } from './modules/instances/instances.module.js';
 import { MetricsModule } from './modules/metrics/metrics.module.js';
+import { ShimModule } from './modules/shim/shim.module.js';
 import { StatsModule } from './modules/stats/stats.module.js';
 import { VmStats } from './vm-stats.js';
 
@@ -47,12 +48,13 @@ export class VmgaugeModule {
       imports: [
         FoundationModule.register(options),
         InstancesModule.register(options.sources ?? []),
+        ShimModule,
         CollectionModule,
         StatsModule,
         MetricsModule.register({ telemetryPath, exporterMetrics }),
       ],
       providers: [VmStats],
-      exports: [InstancesModule, CollectionModule, StatsModule, MetricsModule, VmStats],
+      exports: [InstancesModule, ShimModule, CollectionModule, StatsModule, MetricsModule, VmStats],
     };
   }
 }

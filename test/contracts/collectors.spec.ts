@@ -1,6 +1,7 @@
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Host } from '../../src/host/host.js';
 import type { Collector } from '../../src/model/collector.js';
+import { COMPANION_ROLES } from '../../src/model/instance.js';
 import { OUTCOMES, Outcome } from '../../src/model/outcome.js';
 import type { Table } from '../../src/model/table.js';
 import { Tables } from '../../src/model/tables.js';
@@ -8,20 +9,29 @@ import { COLLECTORS, type ListedCollector } from '../../src/modules/collection/c
 import { Sampler } from '../../src/modules/collection/sampler.js';
 import { FakeProc } from '../fake-proc.js';
 import { errno, FakeProcess } from '../fake-process.js';
+import { kernelSample } from '../kernel-samples.js';
 import { FakeSubject } from '../subject.js';
 
 const proc = new FakeProc();
+// Of the host's network namespace, which is not the sandbox's.
+proc.write('1/net/dev', kernelSample('qemu-7.2-kvm/net-dev').replace(/^ *exptap0.*\n/m, ''));
 afterAll(() => proc.close());
 
 /** Collectors that read no file of the process: what they have to say of a broken one. */
 const READS_NO_PROCESS_FILE: Readonly<Record<string, string>> = {
   allocation: 'says what the sources say',
   vhost: 'reads kernel threads; its own spec breaks those',
+  shim_socket: 'asks a socket, and only one that was allowed; its own specs break that',
 };
+/** Has nothing to read of the instance here. */
+const NOT_CONFIGURED = new Set(['vhost', 'shim_socket']);
 /** Reads the size of a directory, which can be refused but not garbled. */
 const READS_NO_CONTENT = new Set(['descriptors']);
 /** Looks for the file in several places, and says only that it found none where none of them could be opened. */
 const SEES_A_REFUSED_FILE_AS_GONE = new Set(['network']);
+/** Tells growth, which takes two readings. */
+const NEEDS_TWO_TURNS = new Set(['pod_overhead_cpu']);
+const BETWEEN_TURNS_MS = 30_000;
 
 class Trial {
   readonly tables = new Tables();
@@ -29,6 +39,8 @@ class Trial {
   readonly collector: Collector;
   readonly sampler: Sampler;
   readonly process = new FakeProcess();
+  /** A Kata sandbox's: VMM, shim and virtiofsd, of the same files. */
+  readonly processes = [this.process, new FakeProcess(this.process.files), new FakeProcess(this.process.files)] as const;
   readonly subject: FakeSubject;
   readonly defects: unknown[] = [];
 
@@ -45,21 +57,31 @@ class Trial {
       host.clock,
       report,
     );
-    this.subject = new FakeSubject(process, 'vm-1', 'one', { id: 'vm-1', vcpus: 2, memoryBytes: 268435456 });
+    const companions = COMPANION_ROLES.map((role) => ({ role, pid: this.process.pid, startTicks: this.process.startTicks }));
+    const record = { id: 'vm-1', vcpus: 2, memoryBytes: 268435456, sandbox: { vmmInShim: false }, companions };
+    this.subject = new FakeSubject(process, 'vm-1', 'one', record);
     this.subject.nics = [{ kind: 'tap', name: 'exptap0' }];
   }
 
   static running(Listed: ListedCollector): Trial {
     const trial = new Trial(Listed);
-    trial.subject.process = trial.process;
+    const [vmm, shim, virtiofsd] = trial.processes;
+    trial.subject.process = vmm;
+    trial.subject.companions.set('shim', shim).set('virtiofsd', virtiofsd);
     return trial;
   }
 
+  /** An instance that the collector concerns: a sandbox, where it is about sandboxes. */
   attach(): void {
-    this.tables.instances.begin();
-    this.tables.interfaces.begin();
+    this.tables.begin();
     this.subject.row = this.tables.instances.add(this.subject);
+    if (this.collector.concerns) this.subject.sandboxRow = this.tables.sandboxes.add({ parent: this.subject });
     this.sampler.attach(this.subject);
+    if (NEEDS_TWO_TURNS.has(this.collector.about.name)) this.sampler.sample(this.subject, 1e12);
+  }
+
+  breakAll(error: Error): void {
+    for (const process of this.processes) process.breakAll(error);
   }
 
   /** One sweep, and before it the turn of a detached collector. @returns the outcome that readers see */
@@ -68,24 +90,39 @@ class Trial {
     if (this.collector.collectDetached) {
       this.sampler.detachedResult(state, this.subject.row, await this.sampler.collectDetached(state, this.subject));
     }
-    this.tables.instances.begin();
-    this.tables.interfaces.begin();
+    proc.clock.ms += BETWEEN_TURNS_MS;
+    this.tables.begin();
     if (devices) this.sampler.devices(this.subject);
     this.subject.process?.readStat();
     for (const _ of this.sampler.shared());
     this.sampler.sample(this.subject, 1e12);
-    this.tables.instances.publish();
-    this.tables.interfaces.publish();
+    this.tables.publish();
     expect(this.defects).toEqual([]);
     return state.outcome.front[this.subject.row];
   }
 
   /** Names of the columns that hold a number in a row that readers see. */
   filled(): string[] {
-    const { instances, interfaces } = this.tables;
+    const { instances, interfaces, sandboxes, sandboxInterfaces } = this.tables;
     const words = <Key>({ columns, order }: Table<Key>): string[] =>
       columns.filter(({ front }) => order.rows.some((row) => !Number.isNaN(front[row]))).map(({ metric }) => metric.json);
-    return [...words(instances).filter((json) => !json.startsWith('collectors.')), ...words(interfaces)];
+    const own = words(instances).filter((json) => !json.startsWith('collectors.'));
+    return [...own, ...words(interfaces), ...words(sandboxes), ...words(sandboxInterfaces)];
+  }
+
+  declared(): string[] {
+    const { metrics, interfaceMetrics = [], sandboxMetrics = [], sandboxInterfaceMetrics = [] } = this.collector;
+    return [...metrics, ...interfaceMetrics, ...sandboxMetrics, ...sandboxInterfaceMetrics].map(({ json }) => json);
+  }
+
+  /** Every cell that readers see, but for what the house says of its collectors. */
+  values(): number[] {
+    const of = <Key>({ columns, order }: Table<Key>): number[] =>
+      columns
+        .filter(({ metric }) => !metric.json.startsWith('collectors.'))
+        .flatMap(({ front }) => [...order.rows].map((row) => front[row]));
+    const { instances, interfaces, sandboxes, sandboxInterfaces } = this.tables;
+    return [...of(instances), ...of(interfaces), ...of(sandboxes), ...of(sandboxInterfaces)];
   }
 }
 
@@ -101,29 +138,25 @@ describe.each(COLLECTORS.map((Listed) => [Listed.about.name, Listed] as const))(
     expect(about.name).toMatch(/^[a-z][a-z_]*$/);
     expect(trial.collector.about).toBe(about);
     expect(about.reads.length).toBeGreaterThan(10);
-    expect(trial.collector.metrics.length).toBeGreaterThan(0);
-    expect(about.tier === 'detached').toBe(trial.collector.collectDetached !== undefined);
+    expect(trial.declared().length).toBeGreaterThan(0);
+    if (about.tier === 'detached') expect(trial.collector.collectDetached).toBeDefined();
+    // Off the sweep a collector of another tier only prepares what its own turn reads; in every sweep it would be late.
+    if (about.tier === 'sweep') expect(trial.collector.collectDetached).toBeUndefined();
     if (about.closing) expect(about.tier).toBe('sweep');
   });
 
   it('fills only cells that it declares', async () => {
     const outcome = await trial.sweep();
-    expect(outcome).toBe(name === 'vhost' ? Outcome.notConfigured : Outcome.ok);
-    const { metrics, interfaceMetrics = [] } = trial.collector;
-    const declared = [...metrics, ...interfaceMetrics].map(({ json }) => json);
-    expect(declared).toEqual(expect.arrayContaining(trial.filled()));
+    expect(outcome).toBe(NOT_CONFIGURED.has(name) ? Outcome.notConfigured : Outcome.ok);
+    expect(trial.declared()).toEqual(expect.arrayContaining(trial.filled()));
     if (outcome === Outcome.ok) expect(trial.filled().length).toBeGreaterThan(0);
   });
 
   it('fills the same cells again for a process that stands still', async () => {
-    const values = (): number[] =>
-      trial.tables.instances.columns
-        .filter(({ metric }) => !metric.json.startsWith('collectors.'))
-        .map(({ front }) => front[trial.subject.row]);
     await trial.sweep();
-    const first = values();
+    const first = trial.values();
     await trial.sweep();
-    expect(values()).toEqual(first);
+    expect(trial.values()).toEqual(first);
   });
 
   it('is gone where there is no process', async () => {
@@ -144,7 +177,8 @@ describe.each(COLLECTORS.map((Listed) => [Listed.about.name, Listed] as const))(
     lone.subject.record = { id: 'vm-1' };
     lone.subject.vhostThreads = [4_000_000];
     lone.attach();
-    expect(OUTCOMES).toContain(await lone.sweep());
+    const outcome = await lone.sweep();
+    if (lone.collector.concerns?.(lone.subject) !== false) expect(OUTCOMES).toContain(outcome);
     expect(lone.filled()).toEqual([]);
     lone.sampler.devices(lone.subject);
     lone.sampler.detach(lone.subject);
@@ -171,7 +205,7 @@ describe.each(COLLECTORS.map((Listed) => [Listed.about.name, Listed] as const))(
       const good = new Map(process.files);
       await trial.sweep();
       expect(trial.filled().length).toBeGreaterThan(0);
-      if (content instanceof Error) process.breakAll(content);
+      if (content instanceof Error) trial.breakAll(content);
       else for (const path of process.files.keys()) process.files.set(path, content);
       expect(await trial.sweep({ devices: true })).toBe(
         content instanceof Error && SEES_A_REFUSED_FILE_AS_GONE.has(name) ? Outcome.gone : expected,
@@ -179,28 +213,43 @@ describe.each(COLLECTORS.map((Listed) => [Listed.about.name, Listed] as const))(
       expect(trial.filled().filter((json) => json !== 'outcome')).toEqual([]);
       process.files.delete('task');
       for (const [path, text] of good) process.files.set(path, text);
-      process.descriptors = 27;
+      for (const one of trial.processes) one.descriptors = 27;
       expect(await trial.sweep({ devices: true })).toBe(Outcome.ok);
     },
   );
 
+  it('leaves an instance alone that it does not concern', async () => {
+    if (!trial.collector.concerns) return;
+    const other = Trial.running(Listed);
+    other.tables.begin();
+    other.subject.row = other.tables.instances.add(other.subject);
+    other.sampler.attach(other.subject);
+    expect(other.collector.concerns?.(other.subject)).toBe(false);
+    expect(await other.sweep({ devices: true })).toBeNaN();
+    expect(other.filled()).toEqual([]);
+    other.sampler.detach(other.subject);
+    expect(other.defects).toEqual([]);
+  });
+
   it('lets go of a row: the next instance in it starts empty', async () => {
     await trial.sweep();
-    trial.tables.instances.begin();
-    trial.tables.interfaces.begin();
+    const { tables } = trial;
+    const { row, sandboxRow } = trial.subject;
+    tables.begin();
     trial.sampler.detach(trial.subject);
-    trial.tables.instances.remove(trial.subject.row);
-    trial.tables.instances.publish();
-    trial.tables.interfaces.publish();
-    expect(trial.tables.interfaces.size).toBe(0);
-    const { row } = trial.subject;
+    tables.sandboxes.remove(sandboxRow);
+    tables.instances.remove(row);
+    tables.publish();
+    expect([tables.interfaces.size, tables.sandboxInterfaces.size]).toEqual([0, 0]);
     const next = new Trial(Listed);
     next.subject.row = row;
-    trial.tables.instances.begin();
-    expect(trial.tables.instances.add(next.subject)).toBe(row);
+    tables.begin();
+    expect(tables.instances.add(next.subject)).toBe(row);
+    if (trial.collector.concerns) next.subject.sandboxRow = tables.sandboxes.add({ parent: next.subject });
+    expect(next.subject.sandboxRow).toBe(sandboxRow);
     trial.sampler.attach(next.subject);
-    for (const column of trial.tables.instances.columns.filter(({ metric }) => !metric.json.startsWith('collectors.')))
-      expect(column.back[row]).toBeNaN();
+    tables.publish();
+    expect(trial.filled()).toEqual([]);
     if (name !== 'allocation') expect(trial.collector.collect(next.subject)).toBe(Outcome.gone);
   });
 });

@@ -14,6 +14,19 @@ import { ProcessCollector } from '../procfs/process.collector.js';
 import { PssCollector } from '../procfs/pss.collector.js';
 import { VhostCollector } from '../procfs/vhost.collector.js';
 import { WaitCollector } from '../procfs/wait.collector.js';
+import { KataVmmCollector } from '../shim/kata-vmm.collector.js';
+import { KataVmmIoCollector } from '../shim/kata-vmm-io.collector.js';
+import { KataVmmStatusCollector } from '../shim/kata-vmm-status.collector.js';
+import { PodOverheadCpuCollector } from '../shim/pod-overhead-cpu.collector.js';
+import { PodOverheadMemoryCollector } from '../shim/pod-overhead-memory.collector.js';
+import { SandboxNetworkCollector } from '../shim/sandbox-network.collector.js';
+import { ShimCollector } from '../shim/shim.collector.js';
+import { ShimIoCollector } from '../shim/shim-io.collector.js';
+import { ShimSocketCollector } from '../shim/shim-socket.collector.js';
+import { ShimStatusCollector } from '../shim/shim-status.collector.js';
+import { VirtiofsdCollector } from '../shim/virtiofsd.collector.js';
+import { VirtiofsdIoCollector } from '../shim/virtiofsd-io.collector.js';
+import { VirtiofsdStatusCollector } from '../shim/virtiofsd-status.collector.js';
 
 /** A collector the house can make: its constructor takes what Nest injects by type, or what `collectorsFor` hands over. */
 export type ListedCollector = CollectorClass & (new (tables: Tables, host: Host) => Collector);
@@ -33,4 +46,17 @@ export const COLLECTORS: readonly ListedCollector[] = [
   IoCollector,
   WaitCollector,
   NetworkCollector,
+  ShimCollector,
+  ShimIoCollector,
+  ShimStatusCollector,
+  KataVmmCollector,
+  KataVmmIoCollector,
+  KataVmmStatusCollector,
+  VirtiofsdCollector,
+  VirtiofsdIoCollector,
+  VirtiofsdStatusCollector,
+  SandboxNetworkCollector,
+  PodOverheadCpuCollector,
+  PodOverheadMemoryCollector,
+  ShimSocketCollector,
 ];

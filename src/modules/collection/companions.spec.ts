@@ -134,6 +134,15 @@ describe('a sandbox', () => {
     expect(cells()).toEqual([Number.NaN]);
   });
 
+  it('shows nothing more of a collector that does not concern it any more', async () => {
+    await see({ sandbox: SANDBOX, companions: [shim(200)] });
+    reader.concerns = () => false;
+    await house.collection.sweep();
+    const { row } = box();
+    expect(cells()).toEqual([Number.NaN]);
+    for (const column of [house.sampler.states[0].outcome, house.sampler.states[0].success]) expect(column.front[row]).toBeNaN();
+  });
+
   it('gives back its row and its shim with its VMM', async () => {
     await see({ sandbox: SANDBOX, companions: [shim(200)] });
     proc.addProcess(100, { startTicks: 100, state: 'Z' });

@@ -37,7 +37,7 @@ export class OneOff {
       instance.process?.readStat();
       sampler.sample(instance, this.host.clock.monotonic());
       tables.publish();
-      return reading(tables, sampler, instance.row);
+      return reading(tables, sampler, instance);
     } finally {
       sampler.detach(instance);
       instance.process?.close();
@@ -73,17 +73,17 @@ function tryHold(host: Host, pid: number, startTicks: number) {
   return null;
 }
 
-function reading(tables: Tables, sampler: Sampler, row: number): Reading {
+function reading(tables: Tables, sampler: Sampler, instance: Instance): Reading {
+  const { row } = instance;
   const values = new Map<string, number | null>();
   for (const { metric, front } of tables.instances.columns) {
     const value = front[row];
     values.set(metric.json, Number.isNaN(value) ? null : metric.decimals > 0 ? value / 10 ** metric.decimals : value);
   }
   const collectors = new Map(
-    sampler.states.map(({ collector, enabled, outcome }) => [
-      collector.about.name,
-      outcomeWords(enabled ? outcome.front[row] : Outcome.notConfigured),
-    ]),
+    sampler.states
+      .filter(({ collector }) => collector.concerns?.(instance) !== false)
+      .map(({ collector, enabled, outcome }) => [collector.about.name, outcomeWords(enabled ? outcome.front[row] : Outcome.notConfigured)]),
   );
   return { values, collectors };
 }

@@ -145,8 +145,11 @@ export class Sampler {
   }
 
   private turn(state: CollectorState, instance: Subject, started: number): number {
-    if (!concerns(state, instance)) return started;
     const { row } = instance;
+    if (!concerns(state, instance)) {
+      if (!Number.isNaN(state.outcome.back[row])) forget(state, instance);
+      return started;
+    }
     let outcome: Outcome;
     try {
       outcome = state.collector.collect(instance);
@@ -156,10 +159,7 @@ export class Sampler {
     }
     const detached = this.detachedOutcomes.get(state)?.get(row);
     if (detached !== undefined) outcome = detached;
-    if (outcome !== Outcome.ok) {
-      for (const column of state.columns) column.back[row] = Number.NaN;
-      if (instance.sandboxRow >= 0) for (const column of state.sandboxColumns) column.back[instance.sandboxRow] = Number.NaN;
-    }
+    if (outcome !== Outcome.ok) empty(state, instance);
     const ended = this.clock.monotonic();
     state.outcome.back[row] = outcome;
     state.success.back[row] = outcome === Outcome.ok ? 1 : 0;
@@ -183,6 +183,17 @@ export class Sampler {
     state.unexpected++;
     this.report(state.collector.about.name, error);
   }
+}
+
+function empty({ columns, sandboxColumns }: CollectorState, { row, sandboxRow }: Subject): void {
+  for (const column of columns) column.back[row] = Number.NaN;
+  if (sandboxRow >= 0) for (const column of sandboxColumns) column.back[sandboxRow] = Number.NaN;
+}
+
+/** It concerned the instance before and does no more: nothing it said stays. */
+function forget(state: CollectorState, instance: Subject): void {
+  empty(state, instance);
+  for (const { back } of [state.outcome, state.seconds, state.at, state.success]) back[instance.row] = Number.NaN;
 }
 
 const concerns = ({ collector }: CollectorState, instance: Subject): boolean => collector.concerns?.(instance) !== false;

@@ -143,7 +143,6 @@ describe('descriptors, where they must be counted one by one', () => {
   it('counts them in the first of twelve sweeps and keeps the number in between', () => {
     const collector = new DescriptorsCollector(tables);
     subject.row = tables.instances.add(subject);
-    collector.attach(subject);
     let counted = 0;
     process.descriptorCount = () => -1;
     process.countDescriptors = () => 100 + counted++;

@@ -1,9 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { anyText, kernelSample, RECORDED, truncations } from '../../../test/kernel-samples.js';
-import { parseStatus } from './status.js';
+import { anyText, inUsedBuffer, kernelSample, RECORDED, truncations } from '../../../test/kernel-samples.js';
+import { parseStatus, parseStatusLines, STATUS_LENGTH, Status } from './status.js';
 
 const RECORDING = kernelSample('qemu-7.2-kvm/status');
+/** By slot. */
+const KERNEL_WORDS = (
+  'VmPeak VmSize VmLck VmPin VmHWM VmRSS RssAnon RssFile RssShmem VmData VmStk VmExe VmLib VmPTE VmPMD VmSwap HugetlbPages ' +
+  'voluntary_ctxt_switches nonvoluntary_ctxt_switches'
+).split(' ');
 
 describe('parseStatus', () => {
   it('reads a recorded QEMU in bytes and counts', () => {
@@ -70,5 +75,32 @@ describe('parseStatus', () => {
       expect(parseStatus(text)).toBeNull();
     }
     fc.assert(fc.property(anyText, (text) => parseStatus(text) === null));
+  });
+});
+
+describe('parseStatusLines', () => {
+  const out = new Float64Array(STATUS_LENGTH);
+  const parsed = (text: string): number[] | null => {
+    const [bytes, length] = inUsedBuffer(text);
+    return parseStatusLines(bytes, length, out) ? [...out] : null;
+  };
+
+  it('fills every slot in the kernel’s order, memory in bytes, and leaves the line that the kernel no longer prints empty', () => {
+    const KIB = [...RECORDING.matchAll(/^(?:Vm|Rss|Hugetlb)\w+:\s+(\d+) kB$/gm)].map(([, kib]) => Number(kib) * 1024);
+    expect(KIB).toHaveLength(16);
+    expect(parsed(RECORDING)).toEqual([...KIB.slice(0, 14), Number.NaN, ...KIB.slice(14), 68, 51]);
+    expect(out[Status.pmdBytes]).toBeNaN();
+    expect(parsed(RECORDING.replace('VmSwap:', 'VmPMD:\t      12 kB\nVmSwap:'))?.[Status.pmdBytes]).toBe(12 * 1024);
+  });
+
+  it.each(RECORDED)('refuses every truncation of %s in a buffer with an older text behind it', (recording) => {
+    for (const cut of truncations(kernelSample(`${recording}/status`))) expect(parsed(cut)).toBeNull();
+  });
+
+  it.each(Object.entries(Status).filter(([, slot]) => slot < Status.voluntarySwitches))('has no %s without its line', (_, slot) => {
+    const lines = RECORDING.split('\n');
+    const without = lines.filter((line) => !line.startsWith(KERNEL_WORDS[slot])).join('\n');
+    const whole = parsed(RECORDING) ?? expect.fail('refused');
+    expect(parsed(without)).toEqual(whole.map((value, other) => (other === slot ? Number.NaN : value)));
   });
 });

@@ -1,0 +1,219 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Host } from '../../host/host.js';
+import { Slicer } from '../../host/slicer.js';
+import type { Subject } from '../../model/collector.js';
+import type { Runtime } from '../../model/instance.js';
+import { Outcome } from '../../model/outcome.js';
+import type { HeldProcess } from '../../model/process.js';
+import { Settings } from '../../model/settings.js';
+import { Tables } from '../../model/tables.js';
+import { isAlive, mayBeAsked } from './askable.js';
+import { ExpositionParser } from './exposition-parser.js';
+import { declaredNames, FamilyRules } from './family-rules.js';
+import { Lanes } from './lanes.js';
+import { type MergedFamilies, mergeFamilies } from './merged-families.js';
+import { type PassedFamily, PassThrough } from './pass-through.js';
+import { askShim } from './question.js';
+import { sandboxLabels } from './sandbox-labels.js';
+import type { ScrapedText } from './scraped-text.js';
+import { ShimSocket } from './shim-socket.js';
+
+const AT_A_TIME = 4;
+/** About 100 µs of reading. */
+const LINES_A_STEP = 256;
+/** All texts together may take this much, or half a MiB a sandbox: twice what a shim has to say, with all its labels. */
+const TEXTS_BYTES = 64 << 20;
+const TEXT_BYTES = 1 << 19;
+/** Golden ratio: the multiples' fractions of any run of sandboxes are spread evenly. */
+const SPREAD = 0.618_033_988_749_895;
+
+/**
+ * Asks the sockets of the shims that may be asked, each on a timer of its own and never for longer than its deadline, and keeps what they last
+ * said. Nobody who reads waits for a shim.
+ */
+@Injectable()
+export class ShimScraper extends PassThrough implements OnApplicationShutdown {
+  private readonly logger = new Logger('shim');
+  private readonly sockets = new Map<Subject, ShimSocket>();
+  private readonly lanes = new Lanes(AT_A_TIME);
+  private readonly parsers: ExpositionParser[] = [];
+  private readonly rules = new Map<Runtime, FamilyRules>();
+  private merged: MergedFamilies | null = null;
+  private known = 0;
+  private stopped = false;
+
+  constructor(
+    private readonly host: Host,
+    private readonly settings: Settings,
+    private readonly tables: Tables,
+  ) {
+    super();
+  }
+
+  /** A sandbox as it is now: from now on it is asked, or not any more. @returns what is known of its socket */
+  look(subject: Subject): ShimSocket {
+    const socket = this.socketOf(subject);
+    const shim = subject.companion('shim');
+    const standing = this.standing(subject);
+    const hadText = socket.text !== null;
+    if (socket.shim !== shim) socket.begin(shim);
+    if (standing !== Outcome.ok) socket.rest(standing);
+    else if (socket.timer === undefined && !socket.pending) this.schedule(socket);
+    socket.expire(this.host.clock.monotonic(), this.settings.shimSocketIntervalMs);
+    if (hadText && !socket.text) this.merged = null;
+    return socket;
+  }
+
+  /** A sandbox that is gone. What its shim answers from now on reaches nobody. */
+  forget(subject: Subject): void {
+    const socket = this.sockets.get(subject);
+    if (!socket) return;
+    this.sockets.delete(subject);
+    socket.rest(Outcome.gone);
+    this.merged = null;
+  }
+
+  /** Asks every shim that was never asked, once, and waits for all that are asked, but no longer than this. */
+  async settle(deadlineMs: number): Promise<void> {
+    const open = [...this.sockets.values()].filter(
+      ({ subject, askedAt, pending }) => this.standing(subject) === Outcome.ok && (askedAt === null || pending),
+    );
+    const given = new AbortController();
+    const late = sleep(deadlineMs, undefined, { signal: given.signal }).catch(() => undefined);
+    await Promise.race([Promise.all(open.map((socket) => this.ask(socket))), late]);
+    given.abort();
+  }
+
+  families(): readonly PassedFamily[] {
+    const now = this.host.clock.monotonic();
+    for (const socket of this.sockets.values()) {
+      if (socket.expire(now, this.settings.shimSocketIntervalMs)) this.merged = null;
+      this.relabel(socket);
+    }
+    this.merged ??= mergeFamilies(
+      [...this.sockets.values()].flatMap(({ text }) => text ?? []).sort((a, b) => (a.instanceId < b.instanceId ? -1 : 1)),
+    );
+    return this.merged.families;
+  }
+
+  own(instanceId: string): readonly PassedFamily[] {
+    for (const [{ id }, { text }] of this.sockets) if (id === instanceId) return text?.own() ?? [];
+    return [];
+  }
+
+  /** Series of a sandbox that others contradict, as of the last look at `families`. */
+  conflicts(instanceId: string): number {
+    const lost = this.merged?.conflicts.get(instanceId);
+    return lost === undefined ? 0 : lost;
+  }
+
+  onApplicationShutdown(): void {
+    this.stopped = true;
+    for (const subject of this.sockets.keys()) this.forget(subject);
+  }
+
+  private standing(subject: Subject): Outcome {
+    return mayBeAsked(subject, this.settings.shimSocketRuntimes);
+  }
+
+  private socketOf(subject: Subject): ShimSocket {
+    const known = this.sockets.get(subject);
+    if (known) return known;
+    const socket = new ShimSocket(subject, (this.known++ * SPREAD) % 1);
+    this.sockets.set(subject, socket);
+    return socket;
+  }
+
+  private relabel(socket: ShimSocket): void {
+    const { subject, text } = socket;
+    if (!text || socket.labelsVersion === subject.version) return;
+    socket.labelsVersion = subject.version;
+    if (text.relabel(sandboxLabels(subject, this.settings.kataCriLabels))) this.merged = null;
+  }
+
+  private schedule(socket: ShimSocket): void {
+    if (this.stopped) return;
+    clearTimeout(socket.timer);
+    const pauseMs = socket.pauseMs(this.settings.shimSocketIntervalMs, Math.random());
+    socket.timer = setTimeout(() => void this.ask(socket), pauseMs).unref();
+  }
+
+  /** A question that is under way is joined. Never rejects. */
+  private ask(socket: ShimSocket): Promise<void> {
+    clearTimeout(socket.timer);
+    socket.timer = undefined;
+    socket.pending ??= this.lanes
+      .run(() => this.question(socket))
+      .catch((error: unknown) => {
+        // A defect of ours: a stranger's are outcomes.
+        this.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+        socket.failed(Outcome.ioError);
+      })
+      .finally(() => {
+        socket.pending = null;
+        if (this.sockets.get(socket.subject) === socket && this.standing(socket.subject) === Outcome.ok) this.schedule(socket);
+      });
+    return socket.pending;
+  }
+
+  private async question(socket: ShimSocket): Promise<void> {
+    const { subject, shim } = socket;
+    if (!shim || !this.isStill(socket, shim)) return;
+    const { clock } = this.host;
+    const started = clock.monotonic();
+    socket.askedAt = started;
+    const answer = await askShim(subject, shim);
+    if (!this.isStill(socket, shim)) return;
+    socket.seconds = (clock.monotonic() - started) / 1000;
+    if (typeof answer === 'number') return socket.failed(answer);
+    if (!isAlive(shim)) return socket.failed(Outcome.gone);
+    const { version } = subject;
+    const text = await this.read(subject, answer);
+    if (!this.isStill(socket, shim)) return;
+    const { ours, excluded } = text.dropped;
+    if (text.series + ours + excluded === 0) return socket.failed(Outcome.malformed);
+    if (!this.hasRoom(socket, text)) return socket.failed(Outcome.tooLarge);
+    socket.answered(text, answer.length, clock.monotonic(), clock.now());
+    socket.labelsVersion = version;
+    this.merged = null;
+  }
+
+  /** Whether the sandbox is here, may be asked, and has this shim: the process stays open for as long as it is its companion. */
+  private isStill(socket: ShimSocket, shim: HeldProcess): boolean {
+    const { subject } = socket;
+    const isKnown = this.sockets.get(subject) === socket && socket.shim === shim;
+    return isKnown && subject.companion('shim') === shim && this.standing(subject) === Outcome.ok;
+  }
+
+  /** In steps, so that a long text holds nobody up. */
+  private async read(subject: Subject, body: Buffer): Promise<ScrapedText> {
+    const parser = this.parsers.pop() ?? new ExpositionParser();
+    const labels = sandboxLabels(subject, this.settings.kataCriLabels);
+    const slicer = new Slicer(this.host.clock);
+    parser.start(body, { instanceId: subject.id, labels, rules: this.rulesOf(subject) });
+    while (parser.step(LINES_A_STEP)) {
+      const pause = slicer.pause();
+      if (pause) await pause;
+    }
+    const text = parser.finish();
+    this.parsers.push(parser);
+    return text;
+  }
+
+  private rulesOf({ record }: Subject): FamilyRules {
+    const runtime = record.sandbox?.runtime ?? 'rust';
+    const rules = this.rules.get(runtime) ?? new FamilyRules(runtime, declaredNames(this.tables), this.settings.shimExcludeFamilies);
+    this.rules.set(runtime, rules);
+    return rules;
+  }
+
+  /** A text beyond its share is refused when there is not enough room for all. */
+  private hasRoom(socket: ShimSocket, text: ScrapedText): boolean {
+    const { size } = this.sockets;
+    const room = Math.max(TEXTS_BYTES, size * TEXT_BYTES);
+    let others = 0;
+    for (const other of this.sockets.values()) if (other !== socket && other.text) others += other.text.bytes;
+    return others + text.bytes <= room || text.bytes <= room / size;
+  }
+}

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { dragonballText, goShimText } from '../../../test/shim-texts.js';
+import { namesOf, VOCABULARY, VOCABULARY_NAMES } from './vocabulary.js';
+
+describe('the vocabulary', () => {
+  it('has every family that shims send, with the type they send', () => {
+    for (const text of [goShimText(), dragonballText()]) {
+      const heads = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [
+        name.replace(/^(go_|process_)/, 'kata_shim_$1'),
+        type,
+      ]);
+      expect(heads.length).toBeGreaterThan(20);
+      for (const [name, type] of heads) expect([name, VOCABULARY.get(name)?.type]).toEqual([name, type]);
+    }
+  });
+
+  it('has no two families that would meet on a page of either format', () => {
+    const names = [...VOCABULARY].flatMap(([name, { type, printed }]) => namesOf(name, printed ?? type));
+    expect(names).toHaveLength(VOCABULARY_NAMES.size);
+  });
+
+  it('has the 17 groups of Firecracker', () => {
+    expect([...VOCABULARY.keys()].filter((name) => name.startsWith('kata_firecracker_'))).toHaveLength(17);
+  });
+
+  it('says what each family is, in a sentence', () => {
+    for (const [name, { help }] of VOCABULARY) expect([name, help]).toEqual([name, expect.stringMatching(/^[A-Z].*\.$/)]);
+  });
+
+  it('names the samples of a family in both formats', () => {
+    expect(namesOf('a_total', 'counter')).toEqual(['a_total', 'a']);
+    expect(namesOf('a', 'counter')).toEqual(['a']);
+    expect(namesOf('a_total', 'gauge')).toEqual(['a_total']);
+    expect(namesOf('a', 'histogram')).toEqual(['a', 'a_bucket', 'a_sum', 'a_count']);
+    expect(namesOf('a', 'summary')).toEqual(['a', 'a_sum', 'a_count']);
+  });
+});
