@@ -1,14 +1,13 @@
 #!/usr/bin/env node
 import 'reflect-metadata';
-import { AgentLogger } from './agent-logger.js';
-import type { Config } from './config/config.js';
+import { answer } from './commands/answer.js';
+import { KataError } from './commands/command-error.js';
+import { print } from './commands/terminal.js';
 import { ConfigError } from './config/config-error.js';
 import type { Known } from './config/declarations.js';
-import { helpText } from './config/help.js';
+import { commandHelp, helpText } from './config/help.js';
 import { type ConfigInput, loadConfig } from './config/load.js';
-import { reloadConfig } from './config/reload.js';
 import { readBounded } from './host/bounded.js';
-import { type Running, serve } from './main.js';
 import { COLLECTORS } from './modules/collection/collectors.js';
 import { SOURCES } from './modules/instances/sources.js';
 import { VERSION } from './version.js';
@@ -20,15 +19,16 @@ const known: Known = {
   sources: SOURCES.map(({ name, enabled, help }) => ({ name, enabled, help })),
 };
 const readFile = (path: string): string => readBounded(path, CONFIG_BYTES).toString('utf8');
-const input = (): ConfigInput => ({ argv: process.argv.slice(2), env: process.env, readFile, known });
+const input: ConfigInput = { argv: process.argv.slice(2), env: process.env, readFile, known };
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
-/** Before there is a configuration, and where the start fails: plain, whatever the log's format. */
+const say = (text: string): Promise<void> => print(process.stdout, text);
+/** Plain lines for who typed the command, whatever the log's format. */
 const complain = (line: string): void => void process.stderr.write(`vmgauge: ${line}\n`);
 
-/** What a person can mend is one line and exit 1; anything else is a defect and keeps its trace. */
+/** One line and exit 1. */
 function fail(error: unknown): never {
-  complain(error instanceof Error ? oneLine(error) : String(error));
+  if (error instanceof KataError) process.stderr.write(`${error.message}\n`);
+  else complain(error instanceof Error ? oneLine(error) : String(error));
   process.exit(1);
 }
 
@@ -40,48 +40,17 @@ function oneLine(error: Error): string {
 }
 
 async function run(): Promise<void> {
-  const invocation = loadConfig(input());
-  if (invocation.kind === 'help') return say(helpText(known));
-  if (invocation.kind === 'version') return say(`vmgauge ${VERSION} (node ${process.version})`);
-  const { config, warnings } = invocation;
-  const logger = new AgentLogger(config.logFormat, config.logLevel);
-  for (const warning of warnings) logger.warn(warning);
-  const running = await serve(config, readFile, logger);
-  logger.log(`listening on ${running.address}`);
-  handleSignals(running, config, logger);
-}
-
-function handleSignals(running: Running, first: Config, logger: AgentLogger): void {
-  let config = first;
-  let stopping = false;
-  const stop = (): void => {
-    if (stopping) return;
-    stopping = true;
-    running.stop().then(() => process.exit(0), fail);
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-  process.on('SIGHUP', () => {
-    reload(running, config, logger).then(
-      (fresh) => {
-        config = fresh;
-        running.reloaded(true);
-      },
-      (error: unknown) => {
-        running.reloaded(false);
-        logger.error(`reload refused, the old configuration stays: ${error instanceof Error ? error.message : String(error)}`);
-      },
-    );
-  });
-}
-
-async function reload(running: Running, current: Config, logger: AgentLogger): Promise<Config> {
-  const { config, changed, needRestart, warnings } = reloadConfig(current, input());
-  await running.reload(config);
-  for (const warning of warnings) logger.warn(warning);
-  logger.log(`configuration read again; changed: ${changed.join(', ') || 'nothing'}`);
-  if (needRestart.length > 0) logger.warn(`these settings need a restart: ${needRestart.join(', ')}`);
-  return config;
+  const invocation = loadConfig(input);
+  if (invocation.kind === 'version') return say(`vmgauge ${VERSION} (node ${process.version})\n`);
+  if (invocation.kind === 'help') return say(invocation.command === 'serve' ? helpText(known) : commandHelp(invocation.command));
+  const { kind } = invocation;
+  if (kind === 'serve') {
+    // Most of the program, and most of the time to load it: the other commands seldom need it.
+    const { runAgent } = await import('./commands/serve.js');
+    return runAgent(invocation, input, fail);
+  }
+  for (const warning of invocation.warnings) complain(warning);
+  await say(await answer(kind, invocation, { readFile, complain, terminal: process.stdout.isTTY === true }));
 }
 
 run().catch(fail);

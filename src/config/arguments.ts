@@ -1,60 +1,103 @@
+import { COMMANDS, type Command, type CommandName } from './commands.js';
 import { ConfigError, quoted } from './config-error.js';
 import type { Declaration } from './declarations.js';
-import type { Given, GivenSettings } from './given.js';
+import { badValue, type Given, type GivenSettings } from './given.js';
 
-/** Command words, the first is what a bare `vmgauge` does. */
-export const COMMANDS = [{ name: 'serve', help: 'Run the agent until SIGTERM. This is the command when none is given.' }] as const;
-export type CommandName = (typeof COMMANDS)[number]['name'];
+export type Arguments = { readonly kind: 'help'; readonly command: CommandName } | { readonly kind: 'version' } | CommandLine;
 
-export type Arguments =
-  | { readonly kind: 'help' }
-  | { readonly kind: 'version' }
-  | { readonly kind: CommandName; readonly given: GivenSettings };
+/** A command and what is said with it. */
+export interface CommandLine {
+  readonly kind: CommandName;
+  readonly given: GivenSettings;
+  /** The word behind the command; empty where there is none. */
+  readonly operand: string;
+  /** Values of the command's own flags; what is not given and has no default is missing. */
+  readonly options: ReadonlyMap<string, string>;
+}
 
-/** Reads `[command] [flags]`. @throws ConfigError */
+type Flag = Pick<Declaration, 'key' | 'kind'>;
+
+/** Reads `[command] [operand] [flags]`. @throws ConfigError */
 export function readArguments(argv: readonly string[], declared: readonly Declaration[]): Arguments {
-  // A value never begins with two dashes unless it is written --x=--y, so these words are never a value.
-  if (argv.includes('--help') || argv.includes('-h')) return { kind: 'help' };
-  if (argv.includes('--version')) return { kind: 'version' };
   const first = argv[0]?.startsWith('-') ? undefined : argv[0];
   const command = COMMANDS.find(({ name }) => name === (first ?? COMMANDS[0].name));
+  // A value never begins with two dashes unless it is written --x=--y, so these words are never a value.
+  if (argv.includes('--help') || argv.includes('-h')) return { kind: 'help', command: command?.name ?? COMMANDS[0].name };
+  if (argv.includes('--version')) return { kind: 'version' };
   if (!command) {
     throw new ConfigError(`unknown command ${quoted(first ?? '')}: there is ${COMMANDS.map(({ name }) => name).join(', ')}; see --help`);
   }
-  return { kind: command.name, given: readFlags(argv.slice(first === undefined ? 0 : 1), declared) };
+  const { operands, own, given } = readWords(argv.slice(first === undefined ? 0 : 1), command, declared);
+  return { kind: command.name, given, operand: onlyOperand(operands, command), options: readOptions(own, command) };
 }
 
-function readFlags(words: readonly string[], declared: readonly Declaration[]): GivenSettings {
-  const given = new Map<string, Given>();
+interface Words {
+  readonly operands: string[];
+  /** Flags of the command itself. */
+  readonly own: Map<string, Given>;
+  readonly given: Map<string, Given>;
+}
+
+function readWords(words: readonly string[], command: Command, declared: readonly Declaration[]): Words {
+  const read: Words = { operands: [], own: new Map(), given: new Map() };
   for (let i = 0; i < words.length; i++) {
-    const flag = readFlag(words[i], declared);
-    const origin = `flag --${flag.declaration.key}`;
-    const text = flag.text ?? words[++i];
-    if (text === undefined || (flag.text === undefined && text.startsWith('--'))) {
-      throw new ConfigError(`${flag.declaration.key}: needs a value (${origin})`);
+    if (!words[i].startsWith('-')) {
+      read.operands.push(words[i]);
+      continue;
     }
-    add(given, flag.declaration, { texts: [text], origin });
+    const { flag, text: attached } = readFlag(words[i], command, declared);
+    const origin = `flag --${flag.key}`;
+    const text = attached ?? words[++i];
+    if (text === undefined || (attached === undefined && text.startsWith('--'))) {
+      throw new ConfigError(`${flag.key}: needs a value (${origin})`);
+    }
+    add(command.flags.some(({ key }) => key === flag.key) ? read.own : read.given, flag, { texts: [text], origin });
   }
-  return given;
+  return read;
 }
 
 /** `text` undefined: the value is the next word. */
-function readFlag(word: string, declared: readonly Declaration[]): { declaration: Declaration; text: string | undefined } {
-  if (!word.startsWith('-')) throw new ConfigError(`unexpected argument ${quoted(word)}: settings are written --name=value`);
+function readFlag(word: string, command: Command, declared: readonly Declaration[]): { flag: Flag; text: string | undefined } {
   const [, name, text] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
-  const declaration = declared.find(({ key }) => key === name);
-  if (declaration) return { declaration, text: text ?? (declaration.kind.placeholder === null ? 'true' : undefined) };
-  const negated = declared.find(({ key, kind }) => kind.placeholder === null && `no-${key}` === name);
-  if (!negated) throw new ConfigError(`unknown flag ${quoted(word.split('=', 1)[0])}: see --help`);
+  const flags: readonly Flag[] = [...command.flags, ...declared];
+  const flag = flags.find(({ key }) => key === name);
+  if (flag) return { flag, text: text ?? (flag.kind.placeholder === null ? 'true' : undefined) };
+  const negated = flags.find(({ key, kind }) => kind.placeholder === null && `no-${key}` === name);
+  if (!negated) {
+    const owner = COMMANDS.find(({ flags: own }) => own.some(({ key }) => key === name));
+    throw new ConfigError(`unknown flag ${quoted(word.split('=', 1)[0])}: ${owner ? `it belongs to ${owner.name}` : 'see --help'}`);
+  }
   if (text !== undefined)
     throw new ConfigError(`${negated.key}: ${quoted(text)} cannot follow a flag that says no (flag --no-${negated.key})`);
-  return { declaration: negated, text: 'false' };
+  return { flag: negated, text: 'false' };
 }
 
 /** Lists grow; of anything else there is one, so that a forgotten flag in a unit file is noticed. */
-function add(given: Map<string, Given>, { key, kind }: Declaration, next: Given): void {
+function add(given: Map<string, Given>, { key, kind }: Flag, next: Given): void {
   const before = given.get(key);
   if (before && !kind.repeatable)
     throw new ConfigError(`${key}: ${quoted(next.texts[0])} is given after ${quoted(before.texts[0])} (${next.origin})`);
   given.set(key, { ...next, texts: [...(before?.texts ?? []), ...next.texts] });
+}
+
+/** None is no usage error: the command has its own word for an id that is not there. */
+function onlyOperand(operands: readonly string[], { name, operand }: Command): string {
+  const surplus = operand ? operands[1] : operands[0];
+  if (surplus === undefined) return operands[0] ?? '';
+  if (operand) throw new ConfigError(`unexpected argument ${quoted(surplus)}: ${name} takes one ${operand.placeholder}`);
+  const late = COMMANDS.some((command) => command.name === surplus);
+  throw new ConfigError(
+    `unexpected argument ${quoted(surplus)}: ${late ? 'the command comes first' : 'settings are written --name=value'}`,
+  );
+}
+
+function readOptions(own: ReadonlyMap<string, Given>, { flags }: Command): ReadonlyMap<string, string> {
+  const options = new Map<string, string>();
+  for (const { key, kind, fallback } of flags) {
+    const given = own.get(key);
+    const value = given ? kind.parse(given.texts) : fallback;
+    if (value === undefined) throw badValue({ key }, given ?? { texts: [], origin: 'default' }, kind.must);
+    if (value !== null) options.set(key, value);
+  }
+  return options;
 }

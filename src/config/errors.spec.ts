@@ -7,9 +7,28 @@ const load = (argv: readonly string[], env: Record<string, string> = {}, yaml = 
 
 describe('error lines of flags', () => {
   it.each([
-    [['serv'], 'unknown command "serv": there is serve; see --help'],
-    [[''], 'unknown command "": there is serve; see --help'],
+    [['serv'], 'unknown command "serv": there is serve, list, stats, metrics; see --help'],
+    [[''], 'unknown command "": there is serve, list, stats, metrics; see --help'],
     [['serve', 'now'], 'unexpected argument "now": settings are written --name=value'],
+    [['--log.level=info', 'list'], 'unexpected argument "list": the command comes first'],
+    [['list', 'now'], 'unexpected argument "now": settings are written --name=value'],
+    [['stats', 'a', 'b'], 'unexpected argument "b": stats takes one ID'],
+    [['metrics', 'a', '--log.level=info', 'b', 'c'], 'unexpected argument "b": metrics takes one ID'],
+    [['metrics', '', 'b'], 'unexpected argument "b": metrics takes one ID'],
+    [['metrics', '-x'], 'unknown flag "-x": see --help'],
+    [['metrics', '--', 'x'], 'unknown flag "--": see --help'],
+    [['list', '--format=xml'], 'format: "xml" must be one of table, json (flag --format)'],
+    [['list', '--format'], 'format: needs a value (flag --format)'],
+    [['list', '--format', '--log.level=info'], 'format: needs a value (flag --format)'],
+    [['list', '--format=json', '--format=table'], 'format: "table" is given after "json" (flag --format)'],
+    [['list', '--no-format'], 'unknown flag "--no-format": see --help'],
+    [['list', '--window=5s'], 'unknown flag "--window": it belongs to stats'],
+    [['--format=json'], 'unknown flag "--format": it belongs to list'],
+    [['stats', 'a', '--format', 'json'], 'unknown flag "--format": it belongs to list'],
+    ...['0s', '30', '1500ms', '6m', 'soon', ''].map((text): [string[], string] => [
+      ['stats', 'a', `--window=${text}`],
+      `window: ${JSON.stringify(text)} must be whole seconds from 1s to 310s, such as 30s or 5m (flag --window)`,
+    ]),
     [['--collector.wait', 'false'], 'unexpected argument "false": settings are written --name=value'],
     [['--web.listen-adress=:80'], 'unknown flag "--web.listen-adress": see --help'],
     [['--Log.level=info'], 'unknown flag "--Log.level": see --help'],
@@ -99,6 +118,10 @@ describe('addresses that others can reach', () => {
     expect(() => load(['--config.file=/v'], {}, 'log.level: info\nweb: {listen-address: "0.0.0.0:80"}')).toThrow(
       `web.listen-address: "0.0.0.0:80" can be reached from other hosts (file /v line 2): ${ways}`,
     );
+  });
+
+  it.each(['list', 'stats', 'metrics'])('matter to who listens, not to %s', (command) => {
+    expect(load([command, open])).toMatchObject({ warnings: [] });
   });
 
   it.each([

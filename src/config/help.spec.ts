@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { COMMANDS } from './commands.js';
 import { declarations } from './declarations.js';
-import { configTable, helpText } from './help.js';
+import { commandHelp, configTable, helpText } from './help.js';
 
 const known = {
   collectors: [
@@ -23,6 +24,26 @@ describe('--help', () => {
 
   it('shows every default of a list', () => {
     expect(helpText(known)).toContain('/snap/lxd/*/bin/qemu-system-*\n');
+  });
+});
+
+describe('<command> --help', () => {
+  const answering = COMMANDS.filter(({ name }) => name !== 'serve');
+
+  it('is as recorded', async () => {
+    await expect(answering.map(({ name }) => commandHelp(name)).join('\n')).toMatchFileSnapshot('command-help.golden.txt');
+  });
+
+  it.each(answering)('of $name is no wider than 100 columns and names its operand and its flags', ({ name, operand, flags }) => {
+    const text = commandHelp(name);
+    expect(text.split('\n').filter((line) => line.length > 100)).toEqual([]);
+    expect(text).toMatch(new RegExp(`^Usage: vmgauge ${name}\\b`));
+    if (operand) expect(text).toMatch(new RegExp(`^ {2}${operand.placeholder}$`, 'm'));
+    for (const { key } of flags) expect(text).toMatch(new RegExp(`^ {2}--${key}=`, 'm'));
+  });
+
+  it('stands in --help as well, with all commands', () => {
+    for (const { name } of COMMANDS) expect(helpText(known)).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));
   });
 });
 

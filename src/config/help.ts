@@ -1,7 +1,18 @@
-import { COMMANDS } from './arguments.js';
+import { COMMANDS, type Command, type CommandName } from './commands.js';
 import { type Declaration, declarations, type Known } from './declarations.js';
 
 const COLUMNS = 100;
+
+const SETTINGS =
+  'Settings: each is a flag, a key of the YAML file, and an environment variable with upper case letters and _ for . and -: ' +
+  '--log.level=debug, "log: {level: debug}" and VMGAUGE_LOG_LEVEL=debug say the same. A flag wins over the environment, the environment ' +
+  'over the file. Lists are written with commas; a flag of a list may be repeated.';
+
+const ANSWERS =
+  'A running agent is asked, at web.listen-address and with the first token of web.token-file; where none runs, this host is read once ' +
+  'without one, nothing is listened on and nothing is written. An agent that is there and refuses or fails is an error. A flag that says ' +
+  'how to read the host (any setting but config.*, log.* and web.*) is one that a running agent could not obey: with it, the host is read ' +
+  'without an agent. In the environment and in the file such settings decide nothing.';
 
 const INTRODUCTION = [
   'vmgauge sees the virtual machines of this Linux host from outside the guests.',
@@ -9,14 +20,11 @@ const INTRODUCTION = [
   'Usage: vmgauge [command] [flags]',
   '',
   'Commands:',
-  ...COMMANDS.flatMap(({ name, help }) => [`  ${name}`, ...wrap(help, '      ')]),
+  ...COMMANDS.flatMap((command) => [`  ${usage(command)}`, ...wrap(command.help, '      ')]),
   '',
-  ...wrap(
-    'Settings: each is a flag, a key of the YAML file, and an environment variable with upper case letters and _ for . and -: ' +
-      '--log.level=debug, "log: {level: debug}" and VMGAUGE_LOG_LEVEL=debug say the same. A flag wins over the environment, the environment ' +
-      'over the file. Lists are written with commas; a flag of a list may be repeated.',
-    '',
-  ),
+  ...wrap('vmgauge <command> --help says more of one.', ''),
+  '',
+  ...wrap(SETTINGS, ''),
   '',
   '  -h, --help',
   '      Print this text.',
@@ -30,11 +38,40 @@ export function helpText(known: Known): string {
   return `${[...INTRODUCTION, ...sections].join('\n')}\n`;
 }
 
+/** The text of `<command> --help` for those that answer and end; they have the settings of `serve`, which `--help` alone lists. */
+export function commandHelp(name: CommandName): string {
+  const command = COMMANDS.find((one) => one.name === name);
+  if (!command) throw new Error(`no command ${name}`);
+  const { help, operand, flags } = command;
+  const lines = [
+    `Usage: vmgauge ${usage(command)} [flags]`,
+    '',
+    ...wrap(help, ''),
+    '',
+    ...(operand ? [`  ${operand.placeholder}`, ...wrap(operand.help, '      ')] : []),
+    ...flags.flatMap((flag) => [
+      `  --${flag.key}=${flag.kind.placeholder}`,
+      ...wrap(withDefault(flag.help, flag.fallback ?? ''), '      '),
+    ]),
+    ...(operand || flags.length > 0 ? [''] : []),
+    ...wrap(ANSWERS, ''),
+    '',
+    ...wrap('The settings are those of serve: vmgauge --help lists them. Exit status: 0, or 1 with the reason on standard error.', ''),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** `stats ID [--window=DURATION]` */
+function usage({ name, operand, flags }: Command): string {
+  return [name, ...(operand ? [operand.placeholder] : []), ...flags.map(({ key, kind }) => `[--${key}=${kind.placeholder}]`)].join(' ');
+}
+
+const withDefault = (help: string, standard: string): string => `${help}${standard === '' ? '' : ` Default: ${standard}`}`;
+
 function describe(declaration: Declaration): string[] {
   const { key, kind, help } = declaration;
   const flag = kind.placeholder === null ? `--[no-]${key}` : `--${key}=${kind.placeholder}`;
-  const standard = defaultOf(declaration);
-  return [`  ${flag}`, ...wrap(`${told(declaration, help.replace(/`/g, ''))}${standard === '' ? '' : ` Default: ${standard}`}`, '      ')];
+  return [`  ${flag}`, ...wrap(withDefault(told(declaration, help.replace(/`/g, '')), defaultOf(declaration)), '      ')];
 }
 
 /** Rows for the README: setting, environment, default, what it does. */

@@ -91,8 +91,44 @@ describe('the command line', () => {
     [['--version'], 'version'],
     [['serve', '--nonsense', '--help'], 'help'],
     [['--version', '--help'], 'help'],
+    [['stats', 'a', 'b', '--help'], 'help'],
+    [['list'], 'list'],
+    [['list', '--version'], 'version'],
+    [['stats', 'a'], 'stats'],
+    [['stats'], 'stats'],
+    [['metrics', 'a'], 'metrics'],
   ])('%j is %s', (argv, kind) => {
     expect(loadConfig(input(argv)).kind).toBe(kind);
+  });
+
+  it.each([
+    [['--help'], 'serve'],
+    [['nothing', '-h'], 'serve'],
+    [['list', '-h'], 'list'],
+    [['metrics', '--nonsense', '--help'], 'metrics'],
+  ])('%j tells of %s', (argv, command) => {
+    expect(loadConfig(input(argv))).toEqual({ kind: 'help', command });
+  });
+
+  it('has one word behind a command that takes one, before or among the flags', () => {
+    expect(load(['stats', 'a']).operand).toBe('a');
+    expect(load(['stats', '--log.level', 'debug', 'a', '--window=5m'])).toMatchObject({ operand: 'a', config: { logLevel: 'debug' } });
+    expect(load(['stats', '']).operand).toBe('');
+    expect(load(['stats']).operand).toBe('');
+  });
+
+  it('has values of the own flags of a command, in one spelling, and their defaults', () => {
+    expect([...load(['list']).options]).toEqual([['format', 'table']]);
+    expect([...load(['list', '--format', 'json']).options]).toEqual([['format', 'json']]);
+    expect([...load(['stats', 'a']).options]).toEqual([]);
+    expect([...load(['stats', 'a', '--window=5m10s']).options]).toEqual([['window', '310s']]);
+    expect([...load([]).options]).toEqual([]);
+  });
+
+  it('says which settings it gives itself', () => {
+    const env = { VMGAUGE_PATH_PROCFS: '/p' };
+    const { flags } = load(['list', '--format=json', '--log.level=warn', '--no-source.file'], env, 'path.run: /r');
+    expect(flags).toEqual(['log.level', 'source.file', 'config.file']);
   });
 
   it('takes a value as the next word', () => {
@@ -177,7 +213,7 @@ describe('any input', () => {
       '--config.file=/x',
       '--collector.pss',
       '--no-collector.pss',
-      'serve',
+      ...['serve', 'list', 'stats', 'metrics', '--format=json', '--window'],
       '--path.run=/x',
       '--web.listen-address=:1',
     ),

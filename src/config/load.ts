@@ -1,6 +1,7 @@
 import { validateSync } from 'class-validator';
-import { type CommandName, readArguments } from './arguments.js';
+import { type CommandLine, readArguments } from './arguments.js';
 import { checkTogether } from './checks.js';
+import type { CommandName } from './commands.js';
 import { Config } from './config.js';
 import { ConfigError, quoted, reasonOf } from './config-error.js';
 import { type Declaration, declarations, type Known } from './declarations.js';
@@ -19,10 +20,15 @@ export interface ConfigInput {
 }
 
 /** What the command line asks for. */
-export type Invocation =
-  | { readonly kind: 'help' }
-  | { readonly kind: 'version' }
-  | { readonly kind: CommandName; readonly config: Config; readonly warnings: readonly string[] };
+export type Invocation = { readonly kind: 'help'; readonly command: CommandName } | { readonly kind: 'version' } | Call;
+
+/** A command with everything that is said for it. */
+export interface Call extends Pick<CommandLine, 'kind' | 'operand' | 'options'> {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+  /** Keys of the settings that flags give. */
+  readonly flags: readonly string[];
+}
 
 /** Flags, environment and YAML file → frozen, validated Config. @throws ConfigError with one line */
 export function loadConfig(input: ConfigInput): Invocation {
@@ -34,7 +40,10 @@ export function loadConfig(input: ConfigInput): Invocation {
   // The later wins: file, environment, flag.
   const given = new Map([...readFile(input, direct, declared), ...direct]);
   const config = build(declared, given);
-  return { kind: command.kind, config, warnings: [...environment.warnings, ...checkTogether(config, given)] };
+  const { kind, operand, options } = command;
+  // Who may reach a listener is a matter of the one that listens.
+  const warnings = [...environment.warnings, ...(kind === 'serve' ? checkTogether(config, given) : [])];
+  return { kind, operand, options, config, warnings, flags: [...command.given.keys()] };
 }
 
 function readFile({ readFile }: ConfigInput, direct: GivenSettings, declared: readonly Declaration[]): GivenSettings {

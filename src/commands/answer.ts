@@ -1,0 +1,82 @@
+import type { CommandName } from '../config/commands.js';
+import type { Config } from '../config/config.js';
+import type { Call } from '../config/load.js';
+import { tokensIn } from '../settings-of.js';
+import { agentAddress } from './agent-address.js';
+import { AgentAnswers } from './agent-answers.js';
+import type { Answers } from './answers.js';
+import { NoAgentError } from './command-error.js';
+import { allInstances, listText } from './list.js';
+import { metricsText } from './metrics.js';
+import { checkKataId, checkKey, statsJson } from './stats.js';
+import { indented, shown } from './terminal.js';
+
+/** Commands that answer and end. */
+export type AnsweringCommand = Exclude<CommandName, 'serve'>;
+
+/** What the program around a command gives it. */
+export interface Surroundings {
+  readonly readFile: (path: string) => string;
+  /** A line for standard error. */
+  readonly complain: (line: string) => void;
+  /** Whether people read standard output. */
+  readonly terminal: boolean;
+}
+
+/** Made after the words of the command are found good, and run once or twice: nothing is printed before it is done. */
+type Work = (answers: Answers) => Promise<string>;
+
+/** Settings that say where an agent is and how this process speaks; all others say how to read the host. */
+const ABOUT_THE_AGENT = /^(config|log|web)\./;
+
+const WORKS: Readonly<Record<AnsweringCommand, (call: Call, terminal: boolean) => Work>> = {
+  list: ({ options }, terminal) => {
+    const json = options.get('format') === 'json';
+    return async (answers) => {
+      const instances = await allInstances(answers);
+      if (json) return document(JSON.stringify({ instances, next_cursor: null }), terminal);
+      return shown(listText(instances, answers.url, Date.now()));
+    };
+  },
+  stats: ({ operand, options }, terminal) => {
+    checkKey(operand);
+    return async (answers) => document(await statsJson(answers, operand, options.get('window')), terminal);
+  },
+  metrics: ({ operand }, terminal) => {
+    checkKataId(operand);
+    return async (answers) => {
+      const text = await metricsText(answers, operand);
+      return terminal ? shown(text) : text;
+    };
+  },
+};
+
+const document = (json: string, terminal: boolean): string => `${terminal ? indented(json) : json}\n`;
+
+/** All of standard output. @throws CommandError, ConfigError, and what a source finds wrong with its configuration */
+export async function answer(kind: AnsweringCommand, call: Call, surroundings: Surroundings): Promise<string> {
+  const work = WORKS[kind](call, surroundings.terminal);
+  const address = call.flags.every((key) => ABOUT_THE_AGENT.test(key)) ? agentAddress(call.config.webListenAddress) : null;
+  if (!address) return fromHost(work, call.config, surroundings);
+  try {
+    return await work(new AgentAnswers(address, () => firstToken(call.config, surroundings)));
+  } catch (error) {
+    if (!(error instanceof NoAgentError)) throw error;
+    if (error.note !== null) surroundings.complain(error.note);
+    return fromHost(work, call.config, surroundings);
+  }
+}
+
+const firstToken = ({ webTokenFile }: Config, { readFile }: Surroundings): string | undefined =>
+  tokensIn('web.token-file', webTokenFile, readFile)[0];
+
+async function fromHost(work: Work, config: Config, { readFile, complain }: Surroundings): Promise<string> {
+  // Loaded when there is no agent: it is two thirds of the program, and of the time to load it.
+  const { OwnAnswers } = await import('./own-answers.js');
+  const own = await OwnAnswers.read(config, readFile, complain);
+  try {
+    return await work(own);
+  } finally {
+    await own.close();
+  }
+}

@@ -1,0 +1,72 @@
+import { MAX_WINDOW_SECONDS } from '../modules/collection/history.js';
+import { parseDuration } from './duration.js';
+import { choice, type Kind } from './kind.js';
+
+/** A flag that only one command has: no environment variable and no key in the file. */
+export interface OwnFlag {
+  readonly key: string;
+  /** Its values stay text, in one spelling. */
+  readonly kind: Kind<string>;
+  readonly help: string;
+  /** Null: nothing, where the flag is not given. */
+  readonly fallback: string | null;
+}
+
+export interface Command {
+  readonly name: string;
+  readonly help: string;
+  /** The one word that stands behind the name; missing where none may. */
+  readonly operand?: { readonly placeholder: string; readonly help: string };
+  readonly flags: readonly OwnFlag[];
+}
+
+const window: Kind<string> = {
+  placeholder: 'DURATION',
+  must: `must be whole seconds from 1s to ${MAX_WINDOW_SECONDS}s, such as 30s or 5m`,
+  repeatable: false,
+  parse: ([text]) => {
+    const seconds = (parseDuration(text) ?? Number.NaN) / 1000;
+    return Number.isInteger(seconds) && seconds >= 1 && seconds <= MAX_WINDOW_SECONDS ? `${seconds}s` : undefined;
+  },
+  format: (value) => value,
+};
+
+const DECLARED = [
+  { name: 'serve', help: 'Run the agent until SIGTERM. This is the command when none is given.', flags: [] },
+  {
+    name: 'list',
+    help: 'List the instances of this host, sorted by id.',
+    flags: [
+      {
+        key: 'format',
+        kind: choice(['table', 'json']),
+        help: 'A table for people, or the JSON of GET /instances with all its pages in one.',
+        fallback: 'table',
+      },
+    ],
+  },
+  {
+    name: 'stats',
+    help: 'Print the stats document of one instance, as GET /instances/{id}/stats gives it: indented on a terminal, else one line.',
+    operand: { placeholder: 'ID', help: 'Id or name of the instance, or a beginning of its id that no other id has.' },
+    flags: [
+      {
+        key: 'window',
+        kind: window,
+        help: 'Form the rates over this long instead of over the last two readings. Without an agent the command takes as long, or one second.',
+        fallback: null,
+      },
+    ],
+  },
+  {
+    name: 'metrics',
+    help: 'Print the Prometheus text of one running instance or Kata sandbox, as GET /instances/{id}/metrics gives it.',
+    operand: { placeholder: 'ID', help: 'Full id of an instance that runs. Neither a beginning of it nor a name will do.' },
+    flags: [],
+  },
+] as const satisfies readonly Command[];
+
+export type CommandName = (typeof DECLARED)[number]['name'];
+
+/** The commands, the first is what a bare `vmgauge` does. */
+export const COMMANDS: readonly (Command & { readonly name: CommandName })[] = DECLARED;
