@@ -1,5 +1,6 @@
-// Every family that can stand on /metrics: the declared ones from the tables, the agent's own from a page about a recorded host.
+// Every family that can stand on /metrics: the declared ones from the tables, the agent's own from pages about recorded hosts.
 import { fileURLToPath } from 'node:url';
+import { register } from 'prom-client';
 import { VMM_EXECUTABLES } from '../../dist/config/vmm-executables.js';
 import { Tables } from '../../dist/model/tables.js';
 import { COLLECTORS } from '../../dist/modules/collection/collectors.js';
@@ -8,11 +9,18 @@ import { TEXT } from '../../dist/modules/metrics/format.js';
 import { SelfFamilies } from '../../dist/modules/metrics/self.js';
 import { makeApp } from '../openapi/app.mjs';
 
-const host = fileURLToPath(new URL('../../fixtures/hosts/two-qemu/', import.meta.url));
+/** On these every family of the agent's own has a sample. */
+const HOSTS = ['two-qemu', 'kata-go-qemu'];
+/** Labels are told by a sample; this host has none. */
+const UNSEEN = new Map();
+const SANDBOX = ['sandbox_id', 'cri_uid', 'cri_name', 'cri_namespace'];
 const LABELS = {
   id: ['instance_id'],
   id_and_name: ['instance_id', 'instance_name'],
   interface: ['instance_id', 'interface'],
+  sandbox: SANDBOX,
+  sandbox_interface: ['interface', ...SANDBOX],
+  sandbox_vmm_interface: ['interface', ...SANDBOX],
 };
 
 /**
@@ -20,6 +28,22 @@ const LABELS = {
  * @returns name, type, unit, help, labels (name and, where they are fixed, values), places in the stats document, group, tier
  */
 export async function families() {
+  const found = new Map();
+  for (const host of HOSTS) {
+    for (const family of await familiesOf(host)) {
+      const known = found.get(family.name);
+      if (!known || known.labels === UNSEEN) found.set(family.name, family);
+    }
+  }
+  const silent = [...found.values()].find(({ labels }) => labels === UNSEEN);
+  if (silent) throw new Error(`${silent.name} has no sample on any recorded host: its labels cannot be told`);
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function familiesOf(name) {
+  // The client library has one registry a process.
+  register.clear();
+  const host = fileURLToPath(new URL(`../../fixtures/hosts/${name}/`, import.meta.url));
   const app = await makeApp({
     roots: { proc: `${host}proc`, sys: `${host}sys`, cgroup: `${host}sys/fs/cgroup`, run: `${host}run` },
     settings: { executables: VMM_EXECUTABLES, hypemanDataDir: `${host}var/lib/hypeman` },
@@ -29,13 +53,13 @@ export async function families() {
     const get = (token) => app.get(token, { strict: false });
     const declared = declaredFamilies(get(Tables), get);
     const { bytes, release } = await get(Exposition).page(TEXT, {});
-    const shown = ownFamilies(bytes.toString()).filter(({ name }) => !declared.some((family) => family.name === name));
+    const shown = ownFamilies(bytes.toString()).filter((family) => !declared.some((one) => one.name === family.name));
     release();
-    for (const { name } of get(SelfFamilies).families()) {
-      if (!shown.some((family) => family.name === name))
-        throw new Error(`${name} has no sample on the recorded host: its labels cannot be told`);
-    }
-    return [...declared, ...shown].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const unseen = get(SelfFamilies)
+      .families()
+      .filter((family) => !shown.some((one) => one.name === family.name))
+      .map((family) => ({ name: family.name, labels: UNSEEN }));
+    return [...declared, ...shown, ...unseen];
   } finally {
     await app.close();
   }
@@ -44,12 +68,16 @@ export async function families() {
 function declaredFamilies(tables, get) {
   const owners = new Map(
     COLLECTORS.flatMap((Listed) => {
-      const { about, metrics, interfaceMetrics = [] } = get(Listed);
-      return [...metrics, ...interfaceMetrics].map((metric) => [metric, about]);
+      const { about, metrics, interfaceMetrics = [], sandboxMetrics = [], keptMetrics = [], sandboxInterfaceMetrics = [] } = get(Listed);
+      return [...metrics, ...interfaceMetrics, ...sandboxMetrics, ...keptMetrics, ...sandboxInterfaceMetrics].map((metric) => [
+        metric,
+        about,
+      ]);
     }),
   );
   const found = new Map();
-  for (const { metric } of [...tables.instances.columns, ...tables.interfaces.columns]) {
+  const { instances, interfaces, sandboxes, sandboxInterfaces } = tables;
+  for (const { metric } of [instances, interfaces, sandboxes, sandboxInterfaces].flatMap(({ columns }) => columns)) {
     for (const { family, labels = {} } of metric.families) {
       const about = owners.get(metric);
       const { name, type, unit, help, identity } = family;
@@ -67,6 +95,7 @@ function declaredFamilies(tables, get) {
 
 const placeOf = ({ json, alias }, identity) => {
   if (identity === 'interface') return `network.interfaces[].${json}`;
+  if (identity === 'sandbox_interface' || identity === 'sandbox_vmm_interface') return `shim.interfaces[].${json}`;
   // Where there are two, the vmgauge family is at home in the group.
   return identity === 'id' && alias !== undefined ? alias : json;
 };

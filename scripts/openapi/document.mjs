@@ -86,10 +86,10 @@ function decorate({ controller, method, doc }) {
   for (const decorator of decorators) decorator(prototype, method, descriptor);
 }
 
-function queryOf({ name, description, type = 'string', values }) {
+function queryOf({ name, description, type = 'string', values, required = false }) {
   const item = { type: type === 'array' ? 'string' : type, ...(values ? { enum: [...values] } : {}) };
   const schema = type === 'array' ? { type: 'array', items: item } : item;
-  return { name, description, required: false, schema, ...(type === 'array' ? { style: 'form', explode: true } : {}) };
+  return { name, description, required, schema, ...(type === 'array' ? { style: 'form', explode: true } : {}) };
 }
 
 function success({ status = 200, description, contentType, also = [], schema, example }) {

@@ -1,5 +1,5 @@
 // Schemas of everything but statistics: the shapes that stats/instance.view.ts and health/ build by hand. Tests hold them against answers.
-import { ID_PATTERN, NIC_KINDS } from '../../dist/model/instance.js';
+import { COMPANION_ROLES, ID_PATTERN, NIC_KINDS, RUNTIMES } from '../../dist/model/instance.js';
 import { problemSchema } from './problems.mjs';
 import { registrationSchemas } from './registration.mjs';
 import { object, statsSchemas } from './stats-schemas.mjs';
@@ -25,7 +25,7 @@ const SUMMARY = {
 };
 
 const PROCESS = object('A process that works for the VM.', {
-  role: text('Its part.', { enum: ['vmm'] }),
+  role: text('Its part. A shim that contains its VMM stands in both.', { enum: ['vmm', ...COMPANION_ROLES] }),
   pid: integer('Process id.'),
   start_ticks: integer('Field 22 of /proc/<pid>/stat: with the pid it names the process for as long as the host is up.'),
   uid: maybe('integer', 'User it runs as.'),
@@ -38,6 +38,26 @@ const INTERFACE = object('One NIC.', {
   name: maybe('string', 'Host interface; null where the kind has none.'),
   mac: maybe('string', 'MAC address in the guest.'),
   device: maybe('string', 'The VMM’s own id of the device.'),
+});
+
+const POD = object('The pod of a Kata sandbox, by the annotations of its bundle.', {
+  uid: maybe('string', 'Its uid.'),
+  name: maybe('string', 'Its name.'),
+  namespace: maybe('string', 'Its namespace.'),
+});
+
+const SANDBOX = object('What a Kata sandbox is besides a VM, as Kata’s and containerd’s files name it.', {
+  runtime: maybe('string', 'Which of Kata’s runtimes it is.', { enum: [...RUNTIMES, null] }),
+  vmm_in_shim: { type: 'boolean', description: 'Whether the VM runs in threads of the shim.' },
+  directory: maybe('string', 'Its directory below one of Kata’s roots.'),
+  pod: ref('Pod'),
+  agent_url: maybe('string', 'Where the agent in the guest listens.'),
+  network_namespace: maybe('string', 'Its network namespace.'),
+  cgroups: object('Its cgroups by Kata’s own word, relative to the hierarchy.', {
+    sandbox: maybe('string', 'Where the vCPUs are, or everything.'),
+    overhead: maybe('string', 'Where the rest is, unless everything is in one.'),
+    sandbox_only: maybe('boolean', 'Whether everything is in one.'),
+  }),
 });
 
 const CURSOR = 'For the next page; null on the last.';
@@ -59,8 +79,11 @@ export function schemas(tables, collectors) {
       interfaces: { type: ['array', 'null'], items: ref('InstanceInterface'), description: 'Null where nobody knows its NICs.' },
       sockets: list({ type: 'string' }, 'Control sockets as the process names them.'),
       cgroups: list({ type: 'string' }, 'Its cgroups, one path a hierarchy.'),
+      sandbox: { description: 'Null for an instance that is no Kata sandbox.', oneOf: [ref('Sandbox'), { type: 'null' }] },
     }),
     InstanceProcess: PROCESS,
+    Sandbox: SANDBOX,
+    Pod: POD,
     InstanceInterface: INTERFACE,
     ...statsSchemas(tables, collectors),
     AllStats: object('Statistics of all running instances.', {

@@ -1,5 +1,5 @@
 // The stats document as schemas, from the metrics that collectors declare: places, descriptions, units.
-import { HYPERVISORS, NIC_KINDS, STATES } from '../../dist/model/instance.js';
+import { HYPERVISORS, NIC_KINDS, RUNTIMES, STATES } from '../../dist/model/instance.js';
 import { OUTCOMES, outcomeWords } from '../../dist/model/outcome.js';
 
 const NULLS =
@@ -41,19 +41,63 @@ function groups(metrics) {
   return root;
 }
 
-const asObject = (tree, description) =>
-  object(
-    description,
-    Object.fromEntries(Object.entries(tree).map(([word, node]) => [word, 'description' in node ? node : asObject(node, GROUPS[word])])),
-  );
+/** @param place dotted, from the top of the document */
+const asObject = (tree, place, more = {}) => {
+  const description = GROUPS[place] ?? GROUPS[place.split('.').at(-1)];
+  if (description === undefined) throw new Error(`the group ${place} is not described`);
+  const members = Object.entries(tree).map(([word, node]) => [word, 'description' in node ? node : asObject(node, `${place}.${word}`)]);
+  return object(description, { ...more, ...Object.fromEntries(members) });
+};
 
+/** By place, or by the last word of any place. */
 const GROUPS = {
   cpu: 'CPU time of the VMM and of what works for it.',
   memory: 'Memory of the VMM process, most of which is the guest’s.',
   process: 'The VMM as a process of the host.',
   io: 'What the VMM read and wrote.',
   context_switches: 'How often threads gave up the CPU or lost it.',
+  shim: 'A Kata sandbox: its shim, what runs beside the VMM, and what the host spends on it apart from the guest.',
+  'shim.cpu': 'CPU time of the shim.',
+  'shim.memory': 'Memory of the shim.',
+  'shim.io': 'What the shim read and wrote.',
+  'shim.status': 'The shim by its status file.',
+  'shim.hypervisor': 'The VMM as Kata sees it; nothing but null where it is in the shim.',
+  'shim.hypervisor.cpu': 'CPU time of the VMM, the guest’s included.',
+  'shim.hypervisor.status': 'The VMM by its status file.',
+  'shim.virtiofsd': 'The process that shares files with the guest, where there is one.',
+  'shim.virtiofsd.cpu': 'CPU time of virtiofsd.',
+  'shim.virtiofsd.io': 'What virtiofsd read and wrote.',
+  'shim.virtiofsd.status': 'virtiofsd by its status file.',
+  'shim.overhead': 'What the host spends on the sandbox beside the guest.',
+  'shim.socket': 'What the shim said when its socket was last asked.',
 };
+
+/** The member `shim`: words that stats/shim.view.ts writes, numbers by their declarations. */
+function shimSchema(tables, outcome, reason) {
+  const { shim } = groups(own(tables.sandboxes.columns));
+  const words = {
+    pid: maybe('integer', 'The shim; null where nobody tells.'),
+    runtime: maybe('string', 'Which of Kata’s runtimes it is.', { enum: [...RUNTIMES, null] }),
+    vmm_in_shim: maybe('boolean', 'Whether the VM runs in threads of the shim; null once Kata’s files are gone.'),
+    pod: ref('Pod'),
+    agent_url: maybe('string', 'Where the agent in the guest listens, by files and command lines.'),
+  };
+  const counters = Object.fromEntries(own(tables.sandboxInterfaces.columns).map((metric) => [metric.json, number(metric)]));
+  const one = { name: text('Name in the network namespace of the sandbox.'), outcome, reason, ...counters };
+  const interfaces = {
+    type: 'array',
+    description: 'Interfaces of the network namespace of the sandbox, as the host counts them; sorted by name.',
+    items: ref('SandboxInterface'),
+  };
+  const { required, ...rest } = asObject(shim, 'shim', words);
+  return {
+    Shim: { ...rest, required: [...required, 'interfaces'], properties: { ...rest.properties, interfaces } },
+    SandboxInterface: {
+      ...object('One interface of the sandbox’s network namespace: what a tap received is what the guest sent.', one),
+      required: Object.keys(one).filter((word) => word !== 'reason'),
+    },
+  };
+}
 
 /** @returns schemas by name @param tables those of the application @param collectors THE LIST */
 export function statsSchemas(tables, collectors) {
@@ -63,7 +107,7 @@ export function statsSchemas(tables, collectors) {
   const nested = Object.fromEntries(
     Object.entries(tree)
       .filter(([, node]) => !('description' in node))
-      .map(([word, node]) => [word, asObject(node, GROUPS[word])]),
+      .map(([word, node]) => [word, asObject(node, word)]),
   );
   const words = OUTCOMES.map(outcomeWords);
   const reasons = words.flatMap(({ reason }) => (reason ? [reason] : []));
@@ -93,13 +137,14 @@ export function statsSchemas(tables, collectors) {
         interfaces: { type: 'array', items: ref('InterfaceStats'), description: 'One entry a NIC, counted or not.' },
       }),
       process: nested.process,
+      shim: { description: 'Null for an instance that is no Kata sandbox.', oneOf: [ref('Shim'), { type: 'null' }] },
       rates: {
         description: 'Growth per second; null before the second reading and of a stopped instance.',
         oneOf: [ref('Rates'), { type: 'null' }],
       },
       collectors: {
         type: 'object',
-        description: `How each collector did, by name: ${collectors.map(({ about }) => about.name).join(', ')}.`,
+        description: `How each collector that concerns the instance did, by name: ${collectors.map(({ about }) => about.name).join(', ')}.`,
         additionalProperties: ref('CollectorReport'),
       },
     }),
@@ -116,6 +161,7 @@ export function statsSchemas(tables, collectors) {
         age_seconds: maybe('number', 'Age of what it read, at the time of the sweep; 0 for what every sweep reads.'),
       },
     },
+    ...shimSchema(tables, outcome, reason),
     InterfaceStats: interfaceSchema(own(tables.interfaces.columns), outcome, reason),
     Rates: object('Growth per second of counters that were known at both ends.', {
       window_seconds: { type: 'number', description: 'Time that really passed between the two readings.' },

@@ -38,6 +38,8 @@ export interface QueryDoc {
   readonly type?: 'string' | 'integer' | 'array';
   /** Where only these are accepted. */
   readonly values?: readonly string[];
+  /** Without it the answer is 400. */
+  readonly required?: true;
 }
 
 export const Doc = (doc: RouteDoc): MethodDecorator => SetMetadata(DOC, doc);

@@ -45,6 +45,8 @@ export interface Collector {
   readonly interfaceMetrics?: readonly Metric[];
   /** Columns of the sandbox table, written at `subject.sandboxRow`; emptied by the runner like those of the instance table. */
   readonly sandboxMetrics?: readonly Metric[];
+  /** Columns of the sandbox table that no outcome empties: they say how the reading went, not what was read. */
+  readonly keptMetrics?: readonly Metric[];
   /** Columns of the table of a sandbox's interfaces. */
   readonly sandboxInterfaceMetrics?: readonly Metric[];
   /** False for an instance that has nothing of what it reads: it then has no turn, no outcome and no series there. Missing: all concern it. */

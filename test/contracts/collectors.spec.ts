@@ -111,8 +111,8 @@ class Trial {
   }
 
   declared(): string[] {
-    const { metrics, interfaceMetrics = [], sandboxMetrics = [], sandboxInterfaceMetrics = [] } = this.collector;
-    return [...metrics, ...interfaceMetrics, ...sandboxMetrics, ...sandboxInterfaceMetrics].map(({ json }) => json);
+    const { metrics, interfaceMetrics = [], sandboxMetrics = [], keptMetrics = [], sandboxInterfaceMetrics = [] } = this.collector;
+    return [...metrics, ...interfaceMetrics, ...sandboxMetrics, ...keptMetrics, ...sandboxInterfaceMetrics].map(({ json }) => json);
   }
 
   /** Every cell that readers see, but for what the house says of its collectors. */

@@ -1,21 +1,38 @@
 import { expect, vi } from 'vitest';
 import { Collection } from '../../src/modules/collection/collection.js';
 import { Agent } from './agent.js';
+import { SHOP, STAGING } from './sandboxes.js';
 import { rootOf, story } from './stories.js';
 import { type ParsedFamily, parseStrictly, type Sample } from './strict-exposition.js';
 
-/** What an agent says of the hypeman host: three running VMs, one of them with a vhost thread. */
+/** What an agent says of a host. */
 export interface Observation {
-  /** Stats documents by name, as text. */
+  /** Stats documents by id, as text. */
   readonly stats: ReadonlyMap<string, string>;
-  /** Pages of one instance by name. */
+  /** Pages of one instance by id. */
   readonly pages: ReadonlyMap<string, string>;
   readonly families: ReadonlyMap<string, ParsedFamily>;
   readonly openMetrics: string;
 }
 
-export const VICTIM = { name: 'web', id: 'qem4xk2p9wvb7rtn3ay6', pid: 5001, vhost: 5002 };
-const NAMES = ['web', 'db', 'build'];
+/** Whose files are broken, among others that must not notice. */
+export interface Victim {
+  readonly story: string;
+  readonly id: string;
+  /** All of the story that run. */
+  readonly ids: readonly string[];
+}
+
+/** A VM that is no sandbox: three run, this one has a vhost thread. */
+export const VM = {
+  story: 'hypeman',
+  id: 'qem4xk2p9wvb7rtn3ay6',
+  pid: 5001,
+  vhost: 5002,
+  ids: ['qem4xk2p9wvb7rtn3ay6', 'clh8mz1q5ldc0sgu2je4', 'fcr3vn7h6ykx9wta1bp8'],
+} as const satisfies Victim & Readonly<Record<string, unknown>>;
+/** One of two sandboxes whose pods have the same name. */
+export const SANDBOX: Victim = { story: SHOP.story, id: SHOP.id, ids: [SHOP.id, STAGING.id] };
 
 /** More sweeps than any collector waits for, and longer than any interval. */
 const SWEEPS = 13;
@@ -24,8 +41,12 @@ const STEP_MS = 10_000;
 const DETACHED_INTERVAL_MS = 1;
 
 /** Starts an agent, breaks it when all is well, lets it sweep until every collector has had its turn, and writes down what it says. */
-export async function observe(settings: { pss: boolean }, damage: (agent: Agent) => void = () => undefined): Promise<Observation> {
-  const agent = await Agent.start(rootOf(story('hypeman')), {
+export async function observe(
+  { story: name, ids }: Victim,
+  settings: { pss: boolean },
+  damage: (agent: Agent) => void = () => undefined,
+): Promise<Observation> {
+  const agent = await Agent.start(rootOf(story(name)), {
     settings: { collectors: new Map([['pss', settings.pss]]), pssIntervalMs: DETACHED_INTERVAL_MS },
   });
   try {
@@ -33,11 +54,11 @@ export async function observe(settings: { pss: boolean }, damage: (agent: Agent)
     damage(agent);
     await agent.sweep(SWEEPS, STEP_MS);
     if (settings.pss) await detachedReadings(agent);
-    const of = async (path: (name: string) => string): Promise<ReadonlyMap<string, string>> =>
-      new Map(await Promise.all(NAMES.map(async (name) => [name, await agent.text(path(name))] as const)));
+    const of = async (path: (id: string) => string): Promise<ReadonlyMap<string, string>> =>
+      new Map(await Promise.all(ids.map(async (id) => [id, await agent.text(path(id))] as const)));
     return {
-      stats: await of((name) => `/instances/${name}/stats`),
-      pages: await of((name) => `/instances/${name}/metrics`),
+      stats: await of((id) => `/instances/${id}/stats`),
+      pages: await of((id) => `/instances/${id}/metrics`),
       families: parseStrictly(await agent.text('/metrics'), 'text'),
       openMetrics: await agent.text('/metrics', { accept: 'application/openmetrics-text' }),
     };
@@ -61,7 +82,9 @@ async function detachedReadings(agent: Agent): Promise<void> {
   const now = agent.host.clock.monotonic();
   const wanted = sampler.active
     .filter(({ collector }) => collector.collectDetached)
-    .flatMap(({ collector }) => order.keys.map(({ id }) => `${collector.about.name} ${id}`));
+    .flatMap(({ collector }) =>
+      order.keys.filter((subject) => collector.concerns?.(subject) !== false).map(({ id }) => `${collector.about.name} ${id}`),
+    );
   await vi.waitFor(
     () => {
       for (const reading of wanted) expect([reading, finished.get(reading)]).toEqual([reading, now]);

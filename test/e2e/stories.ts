@@ -7,6 +7,8 @@ export interface Story {
   readonly name: string;
   /** The instance that has golden files of its own; missing where there is none. */
   readonly instance?: string;
+  /** Sweeps of 5 s before the golden files are written, one where it is missing: a reading of the tier `threads` needs two turns. */
+  readonly sweeps?: number;
   readonly prepare?: (host: RecordedHost) => void;
 }
 
@@ -19,6 +21,9 @@ function refuseStrangers(host: RecordedHost): void {
   }
 }
 
+/** The first turn is anywhere within an interval of 30 s, the second follows it. */
+const TURNS_OF_THREADS = 13;
+
 export const STORIES: readonly Story[] = [
   { name: 'two-qemu', instance: '3f0c6a1e-0000-4000-8000-0123456789ab' },
   { name: 'clh-and-firecracker', instance: 'cloud-hypervisor-2101-300000' },
@@ -26,6 +31,10 @@ export const STORIES: readonly Story[] = [
   { name: 'unreadable', instance: 'uvw12345678', prepare: refuseStrangers },
   { name: 'hostile', instance: '33333333-0000-4000-8000-000000000003' },
   { name: 'hypeman', instance: 'qem4xk2p9wvb7rtn3ay6' },
+  { name: 'kata-go-qemu', instance: 'b962d4afcc67a811c4fdefbf6e55b5fed69f9c933b01f1f45b3682342dbcccac', sweeps: TURNS_OF_THREADS },
+  { name: 'kata-go-clh', instance: 'b97dfae87ec6ccacb2c7478baad42ea883d7a7d3d91113dba43bd2f5c5b294db', sweeps: TURNS_OF_THREADS },
+  { name: 'kata-rs-qemu', instance: '7759f45f2cb84126c4fa77904bec2deebb328b81245355c12b8130c010a37308', sweeps: TURNS_OF_THREADS },
+  { name: 'kata-rs-dragonball', instance: '694cb700fb3cee58deda17c9b9a5be783c5ab0a19b7a3f7ef7608ebd675d1ce7', sweeps: TURNS_OF_THREADS },
   { name: 'empty' },
 ];
 

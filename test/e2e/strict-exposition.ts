@@ -17,8 +17,8 @@ export interface ParsedFamily {
 }
 
 const TYPES: ReadonlySet<string> = new Set(['counter', 'gauge', 'histogram', 'summary', 'untyped', 'unknown']);
-const HEAD = /^# (HELP|TYPE|UNIT) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)$/;
-const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$/;
+const HEAD = /^# (HELP|TYPE|UNIT) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)$/s;
+const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$/s;
 const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,(?=[a-zA-Z_])|$)/y;
 /** strconv.ParseFloat's spellings that Prometheus writes; NaN is left out: what is not known has no sample. */
 const VALUE = /^(?:[+-]?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|Inf))$/i;
@@ -56,6 +56,7 @@ export function parseStrictly(page: string, format: 'text' | 'openmetrics'): Rea
       family.samples.push(sample);
     }
     if (family.samples.length === 0) complain(`${head.name} has no samples`);
+    checkSeries(family);
   }
   const names = [...families.keys()];
   if (names.join() !== [...names].sort().join()) complain('the families are not sorted');
@@ -98,12 +99,49 @@ function parseSample(line: string): Sample {
   return { name, labels, value: Number(value), line };
 }
 
+/** Of a family whose series have several samples; the first is one of many. */
+const PARTS: Readonly<Record<string, readonly string[]>> = { histogram: ['_bucket', '_sum', '_count'], summary: ['', '_sum', '_count'] };
+const BOUNDS: Readonly<Record<string, string>> = { histogram: 'le', summary: 'quantile' };
+
+/** The samples of one histogram or summary stand together: bounds rise, a histogram's end in +Inf, then come sum and count. */
+function checkSeries({ name, type, samples }: ParsedFamily): void {
+  const parts = PARTS[type];
+  if (!parts) return;
+  const closed = new Set<string>();
+  let open: { readonly key: string; part: number; bound: number } | undefined;
+  const close = (): void => {
+    if (!open) return;
+    closed.add(open.key);
+    if (type === 'histogram' && open.bound !== Number.POSITIVE_INFINITY)
+      throw new Error(`${name} has a histogram without +Inf: ${open.key}`);
+  };
+  for (const sample of samples) {
+    const part = parts.indexOf(sample.name.slice(name.length));
+    const spelled = sample.labels.get(BOUNDS[type]);
+    const bound = spelled === '+Inf' ? Number.POSITIVE_INFINITY : Number(spelled);
+    const key = JSON.stringify([...sample.labels].filter(([label]) => label !== BOUNDS[type]).sort());
+    if (Number.isNaN(bound) !== part > 0) throw new Error(`${BOUNDS[type]} is missing, or too much: ${sample.line}`);
+    if (open?.key !== key) {
+      close();
+      if (closed.has(key)) throw new Error(`apart from the others of its series: ${sample.line}`);
+      open = { key, part, bound: part === 0 ? bound : Number.NaN };
+      continue;
+    }
+    if (part < open.part || (part === open.part && !(bound > open.bound))) throw new Error(`out of order: ${sample.line}`);
+    open.part = part;
+    if (part === 0) open.bound = bound;
+  }
+  close();
+}
+
 function checkName({ name, line }: Sample, family: ParsedFamily, format: 'text' | 'openmetrics'): void {
   const complain = (): never => {
     throw new Error(`not of the family ${family.name}, a ${family.type}: ${line}`);
   };
   if (family.type === 'counter' && format === 'openmetrics') {
     if (name !== `${family.name}_total`) complain();
+  } else if (PARTS[family.type]) {
+    if (!PARTS[family.type].some((part) => name === family.name + part)) complain();
   } else if (name !== family.name) complain();
   if (family.unit !== undefined && !family.name.endsWith(`_${family.unit}`)) complain();
 }

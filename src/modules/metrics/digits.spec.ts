@@ -103,6 +103,8 @@ describe('putDouble', () => {
     [1.7976931348623157e308, '1.7976931348623157e+308'],
     [-5e-324, '-5e-324'],
     [0.1, '0.1'],
+    [2 ** 53, '9007199254740992'],
+    [2 ** 64, '1.8446744073709552e+19'],
   ])('spells %d as both formats do', (value, spelling) => {
     expect(written((out, at) => putDouble(out, at, value))).toBe(spelling);
   });

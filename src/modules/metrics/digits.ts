@@ -55,9 +55,10 @@ export function putFixed(out: Uint8Array, at: number, value: number, decimals: n
   return end;
 }
 
-/** Any double in the spelling of both text formats. */
+/** Any double in the spelling of both text formats; digits that a double does not hold are left to the exponent, as in Go's clients. */
 export function putDouble(out: Uint8Array, at: number, value: number): number {
   if (value >= 0 && value < BILLION && Number.isInteger(value)) return putSmall(out, at, value);
+  if (value > MAX_EXACT && value < LONGEST_PLAIN) return putText(out, at, value.toExponential());
   if (value === Number.POSITIVE_INFINITY) return putText(out, at, '+Inf');
   if (value === Number.NEGATIVE_INFINITY) return putText(out, at, '-Inf');
   return putText(out, at, Number.isNaN(value) ? 'NaN' : String(value));

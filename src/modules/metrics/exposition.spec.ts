@@ -19,7 +19,7 @@ beforeEach(async () => {
   proc = new FakeProc();
   house = new House(proc.host());
   const self = new SelfFamilies(house.registry, house.collection, house.discovery, house.host);
-  exposition = new Exposition(house.tables, house.collection, self, new ClientFamilies(), house.host);
+  exposition = new Exposition(house.tables, house.collection, self, new ClientFamilies(), house.host, house.settings);
   await start();
 });
 afterEach(async () => {

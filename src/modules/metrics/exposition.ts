@@ -1,15 +1,19 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Optional } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import { Slicer } from '../../host/slicer.js';
-import type { Subject } from '../../model/collector.js';
 import { ApiError } from '../../model/errors.js';
+import type { Identity } from '../../model/metric.js';
+import { Settings } from '../../model/settings.js';
 import { Tables } from '../../model/tables.js';
 import { Collection } from '../collection/collection.js';
+import { PassThrough } from '../shim/pass-through.js';
 import { ClientFamilies } from './client-families.js';
-import { chosenRows, declaredFamilies, type FamilyLines, heads, RowLabels } from './family-lines.js';
+import { declaredFamilies, type FamilyLines, heads, type OwnName } from './family-lines.js';
 import type { Format } from './format.js';
+import { type LabelledRows, labelledRows } from './labelled-rows.js';
 import type { OwnFamily } from './own-families.js';
 import { Page, PagePool } from './page.js';
+import { PassedFamilies, type PrintedFamily } from './passed-families.js';
 import { SelfFamilies } from './self.js';
 
 /** What a scrape asks for; empty means everything. */
@@ -21,14 +25,19 @@ export interface Selection {
   readonly families?: readonly string[];
   /** Only these instances, and nothing about the agent. */
   readonly instances?: ReadonlySet<string>;
+  /** This instance alone, on a page of its own: families of a sandbox as its shim prints them, with its names and without our labels. */
+  readonly alone?: string;
 }
 
-/** The group of everything the agent says of itself. */
+/** The group of everything the agent says of itself, and of what shims say. */
 const SELF = 'self';
+const SHIM_SOCKET = 'shim_socket';
 const END = Buffer.from('# EOF\n');
 const SMALL_PAGE_BYTES = 16_384;
 /** Reading the clock costs a third of a line; this many lines take about 20 µs. */
 const LINES_A_LOOK = 64;
+/** So many bytes are copied in about 20 µs. */
+const BYTES_A_LOOK = 131_072;
 
 /** A finished page; `release` gives its buffer back, after the answer was sent or given up. */
 export interface FinishedPage {
@@ -36,24 +45,43 @@ export interface FinishedPage {
   readonly release: () => void;
 }
 
-type Part = { readonly name: string; readonly declared: FamilyLines } | { readonly name: string; readonly own: OwnFamily };
+/** A page on its way. */
+interface Sheet {
+  readonly page: Page;
+  readonly format: Format;
+  readonly slicer: Slicer;
+  /** Instances whose samples are wanted; missing for all. */
+  readonly instances: ReadonlySet<string> | undefined;
+}
+
+interface Part {
+  /** As it is printed. */
+  readonly name: string;
+  print(sheet: Sheet): Promise<void>;
+}
 
 /** Prints the tables of the last finished sweep as exposition text: families and samples sorted, one HELP and TYPE per family. */
 @Injectable()
 export class Exposition {
   private readonly declared: readonly FamilyLines[];
-  private readonly labels: RowLabels;
+  private readonly rows: Readonly<Record<Identity, LabelledRows>>;
+  private readonly passed: PassedFamilies;
   private readonly pool = new PagePool();
 
   constructor(
-    private readonly tables: Tables,
+    tables: Tables,
     private readonly collection: Collection,
     private readonly self: SelfFamilies,
     private readonly client: ClientFamilies,
     private readonly host: Host,
+    { kataCriLabels, kataProcStatusUnit }: Settings,
+    @Optional() passThrough?: PassThrough,
   ) {
-    this.declared = declaredFamilies(tables, collection.sampler.states);
-    this.labels = new RowLabels(tables);
+    this.declared = declaredFamilies(tables, collection.sampler.states, kataProcStatusUnit === 'kib');
+    this.rows = labelledRows(tables, kataCriLabels);
+    const ours = this.declared.map(({ family }) => family);
+    const oursAlone = this.declared.map(({ family, own }) => ({ ...family, name: own?.name ?? family.name }));
+    this.passed = new PassedFamilies(passThrough, ours, oursAlone);
   }
 
   /** Names a scrape may put into `collect[]` and `exclude[]`. */
@@ -73,59 +101,105 @@ export class Exposition {
   /** One page of one sweep, in slices. The sweep after it waits for the page. */
   page(format: Format, selection: Selection): Promise<FinishedPage> {
     return this.collection.read(async () => {
+      const instances = selection.alone === undefined ? selection.instances : new Set([selection.alone]);
       // The page of a few instances would wear out the large one that the next scrape of all needs.
-      const pooled = !selection.instances;
+      const pooled = !instances;
       const page = new Page(pooled ? this.pool.take() : Buffer.allocUnsafeSlow(SMALL_PAGE_BYTES));
-      const slicer = new Slicer(this.host.clock);
-      this.labels.update();
-      for (const part of await this.parts(selection)) {
-        if ('declared' in part) await this.declaredSamples(page, part.declared, format, selection, slicer);
-        else await this.ownSamples(page, part.own, format, selection, slicer);
-      }
+      const sheet: Sheet = { page, format, slicer: new Slicer(this.host.clock), instances };
+      for (const rows of Object.values(this.rows)) rows.update();
+      for (const part of await this.parts(selection, sheet)) await part.print(sheet);
       if (format.openMetrics) page.text(END);
       return { bytes: page.bytes(), release: () => pooled && this.pool.give(page.storage, page.length) };
     });
   }
 
-  private async parts(selection: Selection): Promise<Part[]> {
-    const wanted = (group: string, name: string): boolean =>
-      (!selection.collect?.length || selection.collect.includes(group)) &&
-      !selection.exclude?.includes(group) &&
-      (!selection.families?.length || selection.families.some((prefix) => name.startsWith(prefix)));
+  /** Filters are asked before anything is done for a family. */
+  private async parts({ collect, exclude, families, alone }: Selection, { instances }: Sheet): Promise<Part[]> {
+    const group = (name: string): boolean => (!collect?.length || collect.includes(name)) && !exclude?.includes(name);
+    const named = (name: string): boolean => !families?.length || families.some((prefix) => name.startsWith(prefix));
     const declared = this.declared
-      .filter(({ family, group }) => wanted(group, family.name))
-      .map((lines): Part => ({ name: lines.family.name, declared: lines }));
-    const agent = selection.instances ? [] : await this.client.families();
-    const own = [...this.self.families().filter(({ perInstance }) => perInstance || !selection.instances), ...agent]
-      .filter(({ name }) => wanted(SELF, name))
-      .map((family): Part => ({ name: family.name, own: family }));
-    return [...declared, ...own].sort((a, b) => (a.name < b.name ? -1 : 1));
+      .filter((lines) => !this.rows[lines.family.identity].empty && group(lines.group))
+      .map((lines) => (alone !== undefined && lines.own ? this.bare(lines, lines.own, alone) : this.full(lines)));
+    const self = group(SELF) ? await this.ownFamilies(instances !== undefined) : [];
+    const passed = group(SHIM_SOCKET) ? (alone === undefined ? this.passed.all() : this.passed.own(alone)) : [];
+    return [...declared, ...self.map((family) => this.own(family)), ...passed.map((family) => this.passedOn(family))]
+      .filter(({ name }) => named(name))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  private async declaredSamples(page: Page, lines: FamilyLines, format: Format, { instances }: Selection, slicer: Slicer): Promise<void> {
-    const chosen = instances ? ({ id }: Subject): boolean => instances.has(id) : undefined;
-    const rows =
-      lines.family.identity === 'interface'
-        ? chosenRows(this.tables.interfaces, chosen && (({ parent }) => chosen(parent)))
-        : chosenRows(this.tables.instances, chosen);
-    page.samples(lines.head(format), lines.columns, rows, this.labels.of(lines.family));
-    const pause = slicer.pause();
-    if (pause) await pause;
+  private async ownFamilies(ofInstancesOnly: boolean): Promise<OwnFamily[]> {
+    const self = this.self.families();
+    return ofInstancesOnly ? self.filter(({ perInstance }) => perInstance) : [...self, ...(await this.client.families())];
   }
 
-  private async ownSamples(page: Page, family: OwnFamily, format: Format, { instances }: Selection, slicer: Slicer): Promise<void> {
-    let headed = false;
-    let written = 0;
-    const opening = Buffer.from(`${family.name}{`);
-    for (const { labels, value, instanceId, suffix } of family.samples()) {
-      if (instances && (instanceId === undefined || !instances.has(instanceId))) continue;
-      if (!headed) page.text(heads(family)(format));
-      headed = true;
-      if (typeof labels === 'string') page.line(suffix === undefined ? family.name : family.name + suffix, labels, value);
-      else page.keptLine(opening, labels, value);
-      if (++written % LINES_A_LOOK !== 0) continue;
+  private full({ family: { name, identity }, columns, withoutSandboxes, head }: FamilyLines): Part {
+    const print = async ({ page, format, slicer, instances }: Sheet): Promise<void> => {
+      page.samples(
+        head(format),
+        this.rows.sandbox.empty ? withoutSandboxes : columns,
+        this.rows[identity].rows(instances),
+        this.rows[identity].labels,
+      );
       const pause = slicer.pause();
       if (pause) await pause;
-    }
+    };
+    return { name, print };
+  }
+
+  private bare({ family: { identity }, columns }: FamilyLines, { name, head }: OwnName, instance: string): Part {
+    const print = async ({ page, format }: Sheet): Promise<void> => {
+      let headed = false;
+      for (const { row, labels } of this.rows[identity].bare(instance)) {
+        for (const { column, fixed, decimals } of columns) {
+          const value = column.front[row];
+          if (Number.isNaN(value)) continue;
+          if (!headed) page.text(head(format));
+          headed = true;
+          const words = [labels, fixed].filter((word) => word !== '').join();
+          page.cell(Buffer.from(words === '' ? `${name} ` : `${name}{${words}} `), value, decimals);
+        }
+      }
+    };
+    return { name, print };
+  }
+
+  private own(family: OwnFamily): Part {
+    const print = async ({ page, format, slicer, instances }: Sheet): Promise<void> => {
+      let headed = false;
+      let written = 0;
+      const opening = Buffer.from(`${family.name}{`);
+      for (const { labels, value, instanceId, suffix } of family.samples()) {
+        if (instances && (instanceId === undefined || !instances.has(instanceId))) continue;
+        if (!headed) page.text(heads(family)(format));
+        headed = true;
+        if (typeof labels === 'string') page.line(suffix === undefined ? family.name : family.name + suffix, labels, value);
+        else page.keptLine(opening, labels, value);
+        if (++written % LINES_A_LOOK !== 0) continue;
+        const pause = slicer.pause();
+        if (pause) await pause;
+      }
+    };
+    return { name: family.name, print };
+  }
+
+  private passedOn({ passed: { name, bodies }, head }: PrintedFamily): Part {
+    const print = async ({ page, format, slicer, instances }: Sheet): Promise<void> => {
+      let headed = false;
+      let copied = 0;
+      for (const { instanceId, lines } of bodies) {
+        if (instances && !instances.has(instanceId)) continue;
+        if (!headed) page.text(head(format));
+        headed = true;
+        page.text(lines);
+        copied += lines.length;
+        if (copied < BYTES_A_LOOK) continue;
+        copied = 0;
+        const pause = slicer.pause();
+        if (pause) await pause;
+      }
+      const pause = slicer.pause();
+      if (pause) await pause;
+    };
+    return { name, print };
   }
 }

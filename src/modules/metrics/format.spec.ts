@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseExposition } from '../../../test/exposition-parser.js';
 import { label, labels } from '../../model/labels.js';
-import { acceptsGzip, familyHead, negotiate, OPEN_METRICS, TEXT } from './format.js';
+import { acceptsGzip, familyHead, negotiate, OPEN_METRICS, qualityOf, TEXT } from './format.js';
 
 describe('familyHead', () => {
   const counter = { name: 'vm_seconds_total', type: 'counter', help: 'Of "time" \\ and\nmore.', unit: 'seconds' } as const;
@@ -125,4 +125,24 @@ describe('acceptsGzip', () => {
       expect(acceptsGzip(header)).toBe(false);
     },
   );
+});
+
+describe('qualityOf', () => {
+  it.each([
+    [undefined, 1, 1],
+    ['', 1, 1],
+    ['*/*', 1, 1],
+    ['text/html', 1, 0],
+    ['text/plain', 0, 1],
+    ['text/*;q=0.5', 0.5, 0.5],
+    ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', 1, 0.8],
+    ['text/html;q=0, */*', 0, 1],
+    ['text/*;q=0.3, text/plain;q=0.7, */*;q=0.1', 0.3, 0.7],
+    ['TEXT/HTML; Q=0.4', 0.4, 0],
+    ['application/json', 0, 0],
+    ['text/html;q=nonsense', 0, 0],
+    [`${'a/b,'.repeat(3000)}text/html`, 0, 0],
+  ])('of %j is %d for HTML and %d for plain text', (accept, html, plain) => {
+    expect([qualityOf(accept, 'text/html'), qualityOf(accept, 'text/plain')]).toEqual([html, plain]);
+  });
 });

@@ -41,6 +41,22 @@ function escapeHelp(help: string, quotes: boolean): string {
   return quotes ? escaped.replace(/"/g, '\\"') : escaped;
 }
 
+/**
+ * How much a client wants a media type, 0 for not at all: the most specific range of Accept decides (RFC 9110, 12.5.1). Without Accept
+ * everything is wanted.
+ * @param type `text/html`
+ */
+export function qualityOf(accept: string | undefined, type: string): number {
+  if (accept === undefined || accept.trim() === '') return 1;
+  const specific = [type, `${type.split('/')[0]}/*`, '*/*'];
+  const given = ranges(accept);
+  for (const range of specific) {
+    const found = given.filter((one) => one.type === range);
+    if (found.length > 0) return Math.max(...found.map(({ quality }) => quality));
+  }
+  return 0;
+}
+
 interface Range {
   readonly type: string;
   readonly version: string | undefined;

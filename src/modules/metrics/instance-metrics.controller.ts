@@ -22,6 +22,8 @@ export class InstanceMetricsController {
     operationId: 'getInstanceMetrics',
     tag: 'metrics',
     summary: 'One running instance for Prometheus',
+    description:
+      'Families of a Kata sandbox have the names that its shim gives them and no label that says whose they are, as `kata-runtime metrics` prints them.',
     ok: {
       description: 'Exposition text of this instance alone.',
       contentType: 'text/plain',
@@ -34,6 +36,6 @@ export class InstanceMetricsController {
     const instance = this.registry.get(id);
     await this.collection.fresh(instance);
     if (instance.row < 0) throw new ApiError('not_found', `Container ID (${id}) does not exist`);
-    await this.metrics.send(request, reply, { instances: new Set([instance.id]) });
+    await this.metrics.send(request, reply, { alone: instance.id });
   }
 }

@@ -11,6 +11,7 @@ import { Collection } from '../collection/collection.js';
 import { Registry } from '../instances/registry.js';
 import { Exposition, type Selection } from './exposition.js';
 import { acceptsGzip, negotiate } from './format.js';
+import { KataMonitor } from './kata-monitor.js';
 
 const compress = promisify(gzip);
 /** Level 1 costs a third of level 6 and gives nine tenths of it; below this size a packet is a packet. */
@@ -31,6 +32,7 @@ export class MetricsController {
     private readonly collection: Collection,
     private readonly registry: Registry,
     private readonly settings: Settings,
+    private readonly kata: KataMonitor,
   ) {}
 
   @Get()
@@ -54,7 +56,11 @@ export class MetricsController {
       { name: 'filter_family', description: 'Only families whose name begins with one of these, separated by commas.' },
     ],
   })
-  async metrics(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+  metrics(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.kata.scrape(() => this.scrape(request, reply));
+  }
+
+  private async scrape(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     if (this.underWay >= this.settings.maxRequests) {
       throw new ApiError('rate_limited', `${this.settings.maxRequests} scrapes are under way`, { 'retry-after': '1' });
     }

@@ -3,8 +3,11 @@ import { PrometheusModule } from '@willsoto/nestjs-prometheus';
 import { ClientFamilies } from './client-families.js';
 import { Exposition } from './exposition.js';
 import { InstanceMetricsController } from './instance-metrics.controller.js';
+import { KataFamilies } from './kata-families.js';
+import { KataMonitor } from './kata-monitor.js';
 import { MetricsController } from './metrics.controller.js';
 import { PROCESS_METRICS } from './process-metrics.js';
+import { SandboxesController } from './sandboxes.controller.js';
 import { SelfFamilies } from './self.js';
 
 /** Text views. nestjs-prometheus holds the agent's own few metrics and gives our controller its path. */
@@ -14,9 +17,12 @@ export class MetricsModule {
     return {
       module: MetricsModule,
       imports: [PrometheusModule.register({ controller: MetricsController, path: telemetryPath, defaultMetrics: { enabled: false } })],
-      providers: [Exposition, SelfFamilies, ClientFamilies, MetricsController, ...(exporterMetrics ? PROCESS_METRICS : [])],
-      controllers: [InstanceMetricsController],
-      exports: [Exposition],
+      providers: [
+        ...[Exposition, SelfFamilies, KataFamilies, KataMonitor, ClientFamilies, MetricsController],
+        ...(exporterMetrics ? PROCESS_METRICS : []),
+      ],
+      controllers: [InstanceMetricsController, SandboxesController],
+      exports: [Exposition, KataMonitor],
     };
   }
 }

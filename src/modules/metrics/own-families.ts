@@ -1,3 +1,4 @@
+import { labels } from '../../model/labels.js';
 import type { FamilyHead } from './format.js';
 
 /** A family whose samples are made for each page: what the agent says of itself and of its instances' identity. */
@@ -34,3 +35,7 @@ export interface OwnSample {
   /** `_bucket`, `_sum`, `_count` of a histogram. */
   readonly suffix?: string;
 }
+
+/** One sample; none for what is not known. */
+export const one = (value: number | null, pairs: Readonly<Record<string, string>> = {}): OwnSample[] =>
+  value === null || Number.isNaN(value) ? [] : [{ labels: labels(pairs), value }];

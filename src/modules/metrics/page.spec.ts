@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { FLOAT, metric } from '../../model/metric.js';
 import { Column } from '../../model/table.js';
-import { type ColumnLines, Page, PagePool } from './page.js';
+import { type ColumnLines, KIB, Page, PagePool } from './page.js';
 
 function column(decimals: number, values: readonly number[], prefix = 'a{'): ColumnLines {
   const made = new Column(metric({ json: 'a', decimals }), values.length);
   made.front.set(values);
-  return { column: made, prefix: Buffer.from(prefix) };
+  return { column: made, prefix: Buffer.from(prefix), decimals };
 }
 
 const LABELS = ['id="0"} ', 'id="1"} ', 'id="2"} '].map((text) => Buffer.from(text));
@@ -46,6 +46,15 @@ describe('Page', () => {
     );
   });
 
+  it('writes bytes as KiB, whole or not', () => {
+    expect(samples([column(KIB, [4096, 1536, 2 ** 40])])).toBe('# head\na{id="0"} 4\na{id="1"} 1.5\na{id="2"} 1073741824\n');
+  });
+
+  it('writes with the decimals of the family, whatever those of the column are', () => {
+    const ticks = { ...column(2, [2994, 7, Number.NaN]), decimals: 0 };
+    expect(samples([ticks])).toBe('# head\na{id="0"} 2994\na{id="1"} 7\n');
+  });
+
   it('grows as much as a page needs', () => {
     const rows = Array.from({ length: 5000 }, (_, row) => row);
     const text = samples(
@@ -54,6 +63,13 @@ describe('Page', () => {
       rows.map((row) => Buffer.from(`id="${row}"} `)),
     );
     expect(text).toBe(`# head\n${rows.map((row) => `a{id="${row}"} ${row}\n`).join('')}`);
+  });
+
+  it('writes kept words with or without decimals', () => {
+    const page = new Page(Buffer.alloc(1));
+    page.cell(Buffer.from('a '), 2994, 2);
+    page.keptLine(Buffer.from('a{'), Buffer.from('b="c"} '), 0.5);
+    expect(page.bytes().toString()).toBe('a 29.94\na{b="c"} 0.5\n');
   });
 
   it('writes lines of words that are not ASCII', () => {

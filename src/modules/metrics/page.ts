@@ -1,16 +1,23 @@
 import { FLOAT } from '../../model/metric.js';
 import type { Column } from '../../model/table.js';
+import { bytesToKib } from '../../model/units.js';
 import { MAX_NUMBER_BYTES, putDouble, putFixed } from './digits.js';
 
 const NEWLINE = 10;
+const NOTHING = Buffer.alloc(0);
 const SPARE_BYTES = 65_536;
 /** Pages kept for reuse; more than this many are seldom on their way at once. */
 const POOL_PAGES = 2;
+
+/** In the place of decimals: bytes, printed as KiB. */
+export const KIB = -2;
 
 /** A column of a family with its part of every line: `name{mode="user",` or `name{`. */
 export interface ColumnLines {
   readonly column: Column;
   readonly prefix: Buffer;
+  /** Decimal exponent of what is printed: the metric's, or another where the family has another unit; FLOAT; KIB. */
+  readonly decimals: number;
 }
 
 /** Buffers of about the last page's size. One is given back only after the answer it holds was sent or given up. */
@@ -68,7 +75,7 @@ export class Page {
       const label = labels[row];
       if (label === undefined) continue;
       for (let c = 0; c < columns.length; c++) {
-        const { column, prefix } = columns[c];
+        const { column, prefix, decimals } = columns[c];
         const value = column.front[row];
         if (Number.isNaN(value)) continue;
         if (!headed) {
@@ -76,7 +83,7 @@ export class Page {
           this.text(head);
         }
         this.reserve(prefix.length + label.length + MAX_NUMBER_BYTES + 1);
-        this.sample(prefix, label, value, column.metric.decimals);
+        this.sample(prefix, label, value, decimals);
       }
     }
   }
@@ -96,6 +103,12 @@ export class Page {
     this.sample(name, labels, value, FLOAT);
   }
 
+  /** One sample of a column outside its family's loop. @param words all that stands before the value */
+  cell(words: Buffer, value: number, decimals: number): void {
+    this.reserve(words.length + MAX_NUMBER_BYTES + 1);
+    this.sample(words, NOTHING, value, decimals);
+  }
+
   private sample(prefix: Buffer, label: Buffer, value: number, decimals: number): void {
     const { buffer } = this;
     let at = this.at;
@@ -104,10 +117,7 @@ export class Page {
     buffer.set(label, at);
     at += label.length;
     // Integers of the kernel are never negative; anything else goes the slow way.
-    at =
-      decimals === FLOAT || value < 0
-        ? putDouble(buffer, at, decimals > 0 ? value / 10 ** decimals : value)
-        : putFixed(buffer, at, value, decimals);
+    at = decimals < 0 || value < 0 ? putOther(buffer, at, value, decimals) : putFixed(buffer, at, value, decimals);
     buffer[at] = NEWLINE;
     this.at = at + 1;
   }
@@ -118,4 +128,10 @@ export class Page {
     this.buffer.copy(larger, 0, 0, this.at);
     this.buffer = larger;
   }
+}
+
+/** Apart from `sample`, which the compiler would otherwise find too long to put into its loop. */
+function putOther(out: Buffer, at: number, value: number, decimals: number): number {
+  if (decimals === KIB) return putDouble(out, at, bytesToKib(value));
+  return putDouble(out, at, decimals > 0 ? value / 10 ** decimals : value);
 }

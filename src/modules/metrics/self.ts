@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Optional } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import type { Subject } from '../../model/collector.js';
 import type { Hypervisor, InstanceState } from '../../model/instance.js';
@@ -11,10 +11,8 @@ import type { CollectorState } from '../collection/sampler.js';
 import { Discovery } from '../instances/discovery.js';
 import type { Instance } from '../instances/instance.js';
 import { Registry } from '../instances/registry.js';
-import { type KeptLabels, LabelKeeper, type OwnFamily, type OwnSample } from './own-families.js';
-
-const one = (value: number | null, pairs: Readonly<Record<string, string>> = {}): OwnSample[] =>
-  value === null || Number.isNaN(value) ? [] : [{ labels: labels(pairs), value }];
+import { KataFamilies } from './kata-families.js';
+import { type KeptLabels, LabelKeeper, type OwnFamily, type OwnSample, one } from './own-families.js';
 
 /** Families about instances and about the agent's own work; what is not known has no sample. */
 @Injectable()
@@ -31,6 +29,7 @@ export class SelfFamilies {
     private readonly collection: Collection,
     private readonly discovery: Discovery,
     private readonly host: Host,
+    @Optional() private readonly kata?: KataFamilies,
   ) {
     this.reloadSuccessMs = host.clock.now();
     this.reasons = new Map(collection.sampler.active.map((state) => [state, reasonLabels(state.collector.about.name)]));
@@ -50,6 +49,7 @@ export class SelfFamilies {
       ...this.sweepFamilies(),
       ...this.sourceFamilies(),
       ...this.discoveryFamilies(),
+      ...(this.kata?.families() ?? []),
     ];
   }
 
@@ -162,10 +162,12 @@ export class SelfFamilies {
   }
 
   private *outcomes(): Iterable<OwnSample> {
+    const { rows, keys } = this.collection.order;
+    const sandboxes = keys.some(({ sandboxRow }) => sandboxRow >= 0);
     const columns = [...this.reasons]
+      .filter(([{ collector }]) => sandboxes || !collector.concerns)
       .sort(([a], [b]) => (a.collector.about.name < b.collector.about.name ? -1 : 1))
       .map(([{ outcome }, reasons]) => ({ codes: outcome.front, reasons }));
-    const { rows, keys } = this.collection.order;
     for (let i = 0; i < rows.length; i++) {
       for (let c = 0; c < columns.length; c++) {
         const { codes, reasons } = columns[c];

@@ -108,6 +108,7 @@ export class ShimSocketCollector implements Collector {
   readonly about = ShimSocketCollector.about;
   readonly metrics = [];
   readonly sandboxMetrics = [...Object.values(ANSWER), ...DROPS];
+  readonly keptMetrics = Object.values(QUESTIONS);
   private readonly answer;
   private readonly drops;
   private readonly questions;

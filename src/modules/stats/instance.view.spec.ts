@@ -1,5 +1,6 @@
+import { statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FakeProc } from '../../../test/fake-proc.js';
+import { FakeProc, statLine } from '../../../test/fake-proc.js';
 import { House } from '../../../test/house.js';
 import { InstanceView } from './instance.view.js';
 
@@ -95,6 +96,7 @@ describe('one instance', () => {
       ],
       sockets: ['/run/q.sock'],
       cgroups: [],
+      sandbox: null,
     });
   });
 
@@ -115,5 +117,105 @@ describe('one instance', () => {
     house.told.records = [{ id: 'a', process: { pid: 7 } }];
     await house.turn();
     expect(view.one(house.registry.get('a'))).toMatchObject({ processes: [{ start_ticks: 2, executable: null }] });
+  });
+});
+
+describe('a sandbox', () => {
+  const SANDBOX = {
+    runtime: 'go',
+    vmmInShim: false,
+    directory: '/run/vc/sbs/a',
+    pod: { uid: 'u', name: 'web', namespace: 'shop' },
+    agentUrl: 'vsock://3:1024',
+    networkNamespace: '/var/run/netns/cni-1',
+    cgroup: { path: '/kubepods/pod-u/kata_a', overheadPath: '/kata_overhead/a', sandboxOnly: false },
+  } as const;
+
+  it('shows its processes by their roles, its pod, its namespace and the cgroups of Kata', async () => {
+    for (const [pid, startTicks] of [
+      [7, 1],
+      [8, 2],
+      [9, 3],
+    ]) {
+      proc.addProcess(pid, { startTicks });
+      proc.link(`${pid}/exe`, `/opt/kata/bin/program-${pid} (deleted)`);
+    }
+    house.told.records = [
+      {
+        id: 'a',
+        name: 'web',
+        process: { pid: 7 },
+        companions: [
+          { role: 'virtiofsd', pid: 9, startTicks: 3 },
+          { role: 'shim', pid: 8, startTicks: 2 },
+        ],
+        sandbox: SANDBOX,
+      },
+    ];
+    await house.turn();
+    const uid = statSync(proc.root).uid;
+    expect(view.one(house.registry.get('web'))).toMatchObject({
+      processes: [
+        { role: 'vmm', pid: 7, start_ticks: 1 },
+        { role: 'shim', pid: 8, start_ticks: 2, uid, executable: '/opt/kata/bin/program-8', vhost_threads: [] },
+        { role: 'virtiofsd', pid: 9, start_ticks: 3, uid, executable: '/opt/kata/bin/program-9', vhost_threads: [] },
+      ],
+      sandbox: {
+        runtime: 'go',
+        vmm_in_shim: false,
+        directory: '/run/vc/sbs/a',
+        pod: { uid: 'u', name: 'web', namespace: 'shop' },
+        agent_url: 'vsock://3:1024',
+        network_namespace: '/var/run/netns/cni-1',
+        cgroups: { sandbox: '/kubepods/pod-u/kata_a', overhead: '/kata_overhead/a', sandbox_only: false },
+      },
+    });
+  });
+
+  it('whose shim contains the VMM has one process in both roles, and null for what nobody tells', async () => {
+    proc.addProcess(7, { startTicks: 1 });
+    house.told.records = [
+      { id: 'a', process: { pid: 7 }, companions: [{ role: 'shim', pid: 7, startTicks: 1 }], sandbox: { vmmInShim: true } },
+    ];
+    await house.turn();
+    expect(view.one(house.registry.get('a'))).toMatchObject({
+      processes: [
+        { role: 'vmm', pid: 7, start_ticks: 1 },
+        { role: 'shim', pid: 7, start_ticks: 1, executable: null },
+      ],
+      sandbox: {
+        runtime: null,
+        vmm_in_shim: true,
+        directory: null,
+        pod: { uid: null, name: null, namespace: null },
+        agent_url: null,
+        network_namespace: null,
+        cgroups: { sandbox: null, overhead: null, sandbox_only: null },
+      },
+    });
+  });
+
+  it('that ended shows no process', async () => {
+    proc.addProcess(7);
+    proc.addProcess(8, { startTicks: 2 });
+    house.told.records = [{ id: 'a', process: { pid: 7 }, companions: [{ role: 'shim', pid: 8, startTicks: 2 }], sandbox: SANDBOX }];
+    await house.turn();
+    proc.write('7/stat', statLine({ pid: 7, state: 'Z' }));
+    await house.collection.sweep();
+    expect(view.one(house.registry.get('a'))).toMatchObject({ processes: [], sandbox: { runtime: 'go' } });
+  });
+
+  it('is found by the name of its pod; two pods of one name, in two namespaces, need their ids', async () => {
+    house.told.records = [
+      { id: 'a1', name: 'web', sandbox: SANDBOX },
+      { id: 'b1', name: 'db', sandbox: SANDBOX },
+      { id: 'b2', name: 'db', sandbox: { ...SANDBOX, pod: { name: 'db', namespace: 'other' } } },
+    ];
+    await house.turn();
+    expect(house.registry.get('web').id).toBe('a1');
+    expect(house.registry.get('a').id).toBe('a1');
+    for (const key of ['db', 'b']) expect(() => house.registry.get(key)).toThrow(expect.objectContaining({ code: 'ambiguous' }));
+    expect(() => house.registry.get('shop/web')).toThrow(expect.objectContaining({ code: 'invalid_id' }));
+    expect(list({ name: 'db' }).ids).toEqual(['b1', 'b2']);
   });
 });

@@ -1,12 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { ApiError } from '../../model/errors.js';
-import { ID_PATTERN } from '../../model/instance.js';
+import { ID_PATTERN, type Sandbox } from '../../model/instance.js';
 import { timestamp } from '../../model/units.js';
 import { Discovery } from '../instances/discovery.js';
 import type { Instance } from '../instances/instance.js';
+import type { Vmm } from '../instances/process-examiner.js';
+import type { ProcfsProcess } from '../procfs/held-process.js';
 import type { InstanceListQuery } from './instance-list.query.js';
 
 const DEFAULT_LIMIT = 1000;
+/** What the kernel adds to a program that was replaced on the disk, proc_pid_exe(5). */
+const DELETED = / \(deleted\)$/;
 
 /** Instances as records rather than numbers: the list, and one with everything that identifies it. */
 @Injectable()
@@ -26,35 +30,71 @@ export class InstanceView {
   }
 
   one(instance: Instance): object {
-    const { record, current } = instance;
-    const seen = current ? this.discovery.source.vmm(current.pid) : undefined;
-    // The last pass may have seen an earlier owner of the pid.
-    const vmm = seen?.startTicks === current?.startTicks ? seen : undefined;
+    const { record } = instance;
+    const vmm = this.vmm(instance);
     return {
       ...summary(instance),
       uuid: record.uuid ?? null,
       sources: instance.sources,
       generation: instance.generation,
       ended_at: timestamp(instance.endedMs),
-      processes: current
-        ? [
-            {
-              role: 'vmm',
-              pid: current.pid,
-              start_ticks: current.startTicks,
-              uid: vmm?.uid ?? null,
-              executable: vmm?.executable ?? null,
-              vhost_threads: instance.vhostThreads,
-            },
-          ]
-        : [],
+      processes: processes(instance, vmm),
       interfaces:
         instance.nics?.map(({ kind, name, mac, device }) => ({ kind, name: name ?? null, mac: mac ?? null, device: device ?? null })) ??
         null,
       sockets: record.sockets ?? [],
       cgroups: vmm?.cgroups ?? [],
+      sandbox: record.sandbox ? sandbox(record.sandbox) : null,
     };
   }
+
+  /** What host discovery saw of the process; the last pass may have seen an earlier owner of the pid. */
+  private vmm({ current }: Instance): Vmm | undefined {
+    const seen = current ? this.discovery.source.vmm(current.pid) : undefined;
+    return seen?.startTicks === current?.startTicks ? seen : undefined;
+  }
+}
+
+/** The VMM first. A shim that contains its VMM stands in both roles. */
+function processes(instance: Instance, vmm: Vmm | undefined): object[] {
+  const { current, vhostThreads } = instance;
+  if (!current) return [];
+  const line = (role: string, { pid, startTicks }: ProcfsProcess, about: Partial<Vmm> = {}, threads: readonly number[] = []): object => ({
+    role,
+    pid,
+    start_ticks: startTicks,
+    uid: about.uid ?? null,
+    executable: about.executable ?? null,
+    vhost_threads: threads,
+  });
+  return [
+    line('vmm', current, vmm, vhostThreads),
+    ...[...instance.currentCompanions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([role, process]) => line(role, process, about(process))),
+  ];
+}
+
+/** Owner and program of a held process, as far as we may look. */
+function about({ held }: ProcfsProcess): { uid?: number; executable?: string } {
+  const seen: { uid?: number; executable?: string } = {};
+  try {
+    seen.uid = held.owner();
+    seen.executable = held.link('exe').replace(DELETED, '');
+  } catch {
+    // It has just ended, or is not ours to look at: what is known so far.
+  }
+  return seen;
+}
+
+function sandbox({ runtime, vmmInShim, directory, pod, agentUrl, networkNamespace, cgroup }: Sandbox): object {
+  return {
+    runtime: runtime ?? null,
+    vmm_in_shim: vmmInShim,
+    directory: directory ?? null,
+    pod: { uid: pod?.uid ?? null, name: pod?.name ?? null, namespace: pod?.namespace ?? null },
+    agent_url: agentUrl ?? null,
+    network_namespace: networkNamespace ?? null,
+    cgroups: { sandbox: cgroup?.path ?? null, overhead: cgroup?.overheadPath ?? null, sandbox_only: cgroup?.sandboxOnly ?? null },
+  };
 }
 
 function summary(instance: Instance): object {

@@ -1,14 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import { Slicer } from '../../host/slicer.js';
+import type { Subject } from '../../model/collector.js';
 import { Outcome, outcomeWords } from '../../model/outcome.js';
-import type { Column, Order } from '../../model/table.js';
-import type { InterfaceKey } from '../../model/tables.js';
+import type { Column } from '../../model/table.js';
 import { Tables } from '../../model/tables.js';
 import { timestamp } from '../../model/units.js';
 import { Collection } from '../collection/collection.js';
+import type { CollectorState } from '../collection/sampler.js';
 import type { Instance } from '../instances/instance.js';
 import { CellTemplate, cell, type Generation, groupTemplates } from './document.js';
+import { RowsByParent } from './rows-by-parent.js';
+import { ShimView } from './shim.view.js';
 
 /** The ten fields of hypeman's instance statistics, in its order. Two are words, the others stand in columns under the same name. */
 export const HYPEMAN_FIELDS = [
@@ -25,6 +28,20 @@ export const HYPEMAN_FIELDS = [
 const UTILIZATION = 'cpu_utilization_ratio';
 const CORES = 'cpu_cores';
 
+/** A collector as the documents need it. Its class is looked at once: asking objects of many classes in turn is slow. */
+interface CollectorReport {
+  /** `"cpu":{"outcome":"` */
+  readonly opening: string;
+  readonly concerns: ((subject: Subject) => boolean) | undefined;
+  readonly cells: Pick<CollectorState, 'outcome' | 'seconds' | 'at'>;
+}
+
+const reportOf = ({ collector, outcome, seconds, at }: CollectorState): CollectorReport => ({
+  opening: `"${collector.about.name}":{"outcome":"`,
+  concerns: collector.concerns && ((subject) => collector.concerns?.(subject) !== false),
+  cells: { outcome, seconds, at },
+});
+
 /** Renders stats documents: ready strings, made once per instance and sweep. A pure reader of the tables. */
 @Injectable()
 export class StatsView {
@@ -34,7 +51,9 @@ export class StatsView {
   private readonly interfaceOutcome: Column | undefined;
   private readonly vcpus: Column | undefined;
   private readonly cache: { instance: Instance; sequence: number; json: string }[] = [];
-  private interfacesOf: { order: Order<InterfaceKey>; rows: ReadonlyMap<unknown, readonly number[]> } | null = null;
+  private readonly interfaceRows: RowsByParent;
+  private readonly shim: ShimView;
+  private readonly reports: readonly CollectorReport[];
   private readonly closing = new WeakMap<Instance, string>();
 
   constructor(
@@ -53,6 +72,9 @@ export class StatsView {
     this.groups = groupTemplates(tables.instances.columns);
     this.interfaceOutcome = tables.interfaces.columns.find(({ metric }) => metric.json === 'outcome');
     this.interfaceColumns = tables.interfaces.columns.filter((column) => column !== this.interfaceOutcome);
+    this.interfaceRows = new RowsByParent(tables.interfaces);
+    this.shim = new ShimView(tables);
+    this.reports = collection.sampler.states.map(reportOf);
     collection.onEnd = (instance) => this.closing.set(instance, this.render(instance, 'back'));
   }
 
@@ -88,7 +110,8 @@ export class StatsView {
       `,"generation":${born},"collected_at":${JSON.stringify(timestamp(collectedMs))},"started_at":${JSON.stringify(timestamp(instance.startedMs))}` +
       `,"cpu":{${this.group('cpu', row, generation)}},"memory":{${this.group('memory', row, generation)}}` +
       `,"network":{"interfaces":[${this.interfaces(instance, generation)}]},"process":{${this.group('process', row, generation)}}` +
-      `,"rates":${ended ? 'null' : this.rates(instance, windowSeconds)},"collectors":{${this.collectors(row, generation)}}}`
+      `,"shim":${this.shim.json(instance, generation)}` +
+      `,"rates":${ended ? 'null' : this.rates(instance, windowSeconds)},"collectors":{${this.collectors(instance, generation)}}}`
     );
   }
 
@@ -107,15 +130,21 @@ export class StatsView {
     return `${json},"${UTILIZATION}":${utilization}}`;
   }
 
-  /** Seconds of the last turn; age of the value at the time of the sweep, which is 0 for what every sweep reads. */
-  private collectors(row: number, generation: Generation): string {
+  /**
+   * Those that concern the instance. Seconds of the last turn; age of the value at the time of the sweep, which is 0 for what every sweep
+   * reads.
+   */
+  private collectors(instance: Instance, generation: Generation): string {
+    const { row } = instance;
     const now = this.collection.last.startedAt;
     let json = '';
-    for (const { collector, outcome, seconds, at } of this.collection.sampler.states) {
+    for (const { opening, concerns, cells } of this.reports) {
+      if (concerns?.(instance) === false) continue;
+      const { outcome, seconds, at } = cells;
       // An instance without a row has no process.
       const words = outcomeWords(row < 0 ? Outcome.gone : outcome[generation][row]);
       const age = (now - at[generation][row]) / 1000;
-      json += `${json === '' ? '' : ','}"${collector.about.name}":{"outcome":"${words.outcome}"`;
+      json += `${json === '' ? '' : ','}${opening}${words.outcome}"`;
       if (words.reason !== undefined) json += `,"reason":"${words.reason}"`;
       const spent = seconds[generation][row];
       json += `,"seconds":${Number.isFinite(spent) ? round(spent) : 'null'},"age_seconds":${Number.isFinite(age) ? round(Math.max(0, age)) : 'null'}}`;
@@ -125,11 +154,10 @@ export class StatsView {
 
   private interfaces(instance: Instance, generation: Generation): string {
     if (instance.row < 0) return '';
-    const rows =
-      generation === 'back'
-        ? this.tables.interfaces.rowsOf(({ parent }) => parent === instance)
-        : (this.interfaceRows().get(instance) ?? []);
-    return rows.map((row) => this.interface(instance, row, generation)).join(',');
+    return this.interfaceRows
+      .of(instance, generation)
+      .map((row) => this.interface(instance, row, generation))
+      .join(',');
   }
 
   private interface(instance: Instance, row: number, generation: Generation): string {
@@ -141,20 +169,6 @@ export class StatsView {
     if (words.reason !== undefined) json += `,"reason":"${words.reason}"`;
     for (const column of this.interfaceColumns) json += `,"${column.metric.json}":${cell(column, row, generation)}`;
     return `${json}}`;
-  }
-
-  private interfaceRows(): ReadonlyMap<unknown, readonly number[]> {
-    const { order } = this.tables.interfaces;
-    if (this.interfacesOf?.order === order) return this.interfacesOf.rows;
-    const rows = new Map<unknown, number[]>();
-    order.rows.forEach((row, index) => {
-      const { parent } = order.keys[index];
-      const own = rows.get(parent);
-      if (own) own.push(row);
-      else rows.set(parent, [row]);
-    });
-    this.interfacesOf = { order, rows };
-    return rows;
   }
 }
 

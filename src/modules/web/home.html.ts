@@ -44,8 +44,9 @@ ${homeLinks(report.telemetryPath).map(({ href, what }) => html`<li><a href="${hr
 
 const MARK = html`<svg class="mark" viewBox="0 0 24 24" aria-hidden="true"><path d="M4 18a9 9 0 1 1 16 0"/><path class="hand" d="M12 14l4.5-5"/><circle cx="12" cy="14" r="1.6"/></svg>`;
 
-function facts({ states, collectedAt }: HomeReport): Html {
+function facts({ states, sandboxes, collectedAt }: HomeReport): Html {
   const parts = states.map(([state, n]) => html`<span><i class="dot ${state}"></i>${n.toLocaleString('en')} ${state}</span>`);
+  if (sandboxes > 0) parts.push(html`<span><a href="sandboxes">${some(sandboxes, 'Kata sandbox', 'Kata sandboxes')}</a></span>`);
   const read = collectedAt === null ? 'not read yet' : `read ${collectedAt.slice(11, 19)} UTC`;
   return html`${parts} <span><time datetime="${collectedAt ?? ''}">${read}</time> · <a href="./">reload</a></span>`;
 }
@@ -65,9 +66,9 @@ host, of what the machine was given. Traffic is seen from the guest. ${UNKNOWN} 
 }
 
 function line(row: HomeRow): Html {
-  const { id, name, state, hypervisor, complaints } = row;
+  const { id, name, state, hypervisor, sandbox, complaints } = row;
   const path = `instances/${encodeURIComponent(id)}`;
-  return html`<tr><th scope="row"><a href="${path}"><bdi>${name}</bdi></a><small>${name === id ? NOTHING : html`<bdi>${id}</bdi> · `}${hypervisor}</small></th>
+  return html`<tr><th scope="row"><a href="${path}"><bdi>${name}</bdi></a><small>${name === id ? NOTHING : html`<bdi>${id}</bdi> · `}${hypervisor}${sandbox === null ? NOTHING : html` · <bdi>${sandbox}</bdi>`}</small></th>
 <td><i class="dot ${state}"></i>${state}${complaints.length === 0 ? NOTHING : html`<small class="warn">${complaints.join('; ')}</small>`}</td>
 <td class="n" data-label="CPU in use"><span>${cores(row.cores)}${of(row.vcpus === null ? null : some(row.vcpus, 'vCPU'))}</span>${bar(row.cores, row.vcpus)}</td>
 <td class="n" data-label="Memory"><span>${bytes(row.memoryBytes)}${of(row.allocatedBytes === null ? null : bytes(row.allocatedBytes))}</span>${bar(row.memoryBytes, row.allocatedBytes)}</td>

@@ -5,11 +5,12 @@ export interface HomeLink {
   readonly what: string;
 }
 
-/** Every route that needs no id. @param telemetryPath where the Prometheus page stands, with its slash */
+/** Every route that needs no id and no query. @param telemetryPath where the Prometheus page stands, with its slash */
 export const homeLinks = (telemetryPath: string): readonly HomeLink[] => [
   { href: telemetryPath.slice(1), what: 'everything for Prometheus, text or OpenMetrics' },
   { href: 'instances', what: 'the instances of this host, JSON' },
   { href: 'stats', what: 'statistics of all of them from one sweep, JSON' },
+  { href: 'sandboxes', what: 'the Kata sandboxes that run, one id a line' },
   { href: 'livez', what: 'the process is alive' },
   { href: 'readyz', what: 'the agent can answer' },
   { href: 'health', what: 'the same as livez, for clients of hypeman' },

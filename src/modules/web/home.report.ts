@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
-import type { InstanceSource } from '../../model/instance.js';
+import type { InstanceSource, Sandbox } from '../../model/instance.js';
 import { outcomeWords } from '../../model/outcome.js';
 import { Settings } from '../../model/settings.js';
 import { Tables } from '../../model/tables.js';
@@ -27,6 +27,8 @@ export interface HomeRow {
   readonly cores: number | null;
   readonly rxPerSecond: number | null;
   readonly txPerSecond: number | null;
+  /** `Kata pod default/web`, as far as it is known; null for an instance that is no sandbox. */
+  readonly sandbox: string | null;
   /** `not permitted: io, process`: what somebody should look after, by reason. */
   readonly complaints: readonly string[];
 }
@@ -52,6 +54,8 @@ export interface HomeReport {
   /** Instances by state, the most frequent first. */
   readonly states: readonly (readonly [state: string, count: number])[];
   readonly sources: readonly HomeSource[];
+  /** Kata sandboxes that run. */
+  readonly sandboxes: number;
   /** Processes looked at by the last rescan, and how many of them may not be looked into. */
   readonly processes: number;
   readonly unreadable: number;
@@ -67,7 +71,7 @@ export class HomeReporter {
   private readonly places: ReadonlyMap<string, { readonly front: Float64Array }>;
 
   constructor(
-    tables: Tables,
+    private readonly tables: Tables,
     private readonly host: Host,
     private readonly settings: Settings,
     private readonly registry: Registry,
@@ -90,6 +94,7 @@ export class HomeReporter {
       total: instances.length,
       states: countStates(instances),
       sources: [...registry.sources.map((status) => this.source(status)), ...this.sourcesOff()],
+      sandboxes: this.tables.sandboxes.order.rows.length,
       processes: discovery.processes,
       unreadable: discovery.unreadable,
     };
@@ -110,6 +115,7 @@ export class HomeReporter {
       cores: rates?.get('cpu_cores') ?? null,
       rxPerSecond: rates?.get('network_rx_bytes_per_second') ?? null,
       txPerSecond: rates?.get('network_tx_bytes_per_second') ?? null,
+      sandbox: record.sandbox ? sandboxWords(record.sandbox) : null,
       complaints: row >= 0 ? this.complaints(row) : [],
     };
   }
@@ -147,6 +153,11 @@ export class HomeReporter {
       problems: [],
     }));
   }
+}
+
+function sandboxWords({ pod }: Sandbox): string {
+  const words = [pod?.namespace, pod?.name].filter((word) => word !== undefined);
+  return words.length === 0 ? 'Kata' : `Kata pod ${words.join('/')}`;
 }
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

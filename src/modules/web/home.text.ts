@@ -14,7 +14,7 @@ export function homeText(report: HomeReport): string {
   const links = homeLinks(telemetryPath);
   const width = Math.max(...links.map(({ href }) => href.length));
   const lines = [
-    `vmgauge ${version} on ${hostName}, ${some(report.total, 'instance')}${collectedAt === null ? '' : `, read ${collectedAt}`}`,
+    `vmgauge ${version} on ${hostName}, ${some(report.total, 'instance')}${sandboxCount(report)}${collectedAt === null ? '' : `, read ${collectedAt}`}`,
     '',
     ...instances(report),
     '',
@@ -39,6 +39,9 @@ function instances({ rows, total }: HomeReport): string[] {
   );
   return total > rows.length ? [...lines, `and ${total - rows.length} more: /instances`] : lines;
 }
+
+const sandboxCount = ({ sandboxes }: HomeReport): string =>
+  sandboxes === 0 ? '' : `, ${some(sandboxes, 'Kata sandbox', 'Kata sandboxes')}`;
 
 const cells = (row: HomeRow): string[] => [
   row.id,
