@@ -70,3 +70,8 @@ function countersOf(json: string): LinkCounters {
   const [{ stats64 }] = JSON.parse(json) as { stats64: LinkCounters }[];
   return stats64;
 }
+
+/** Names of the interfaces in the test's own namespace. */
+export const hostInterfaces = (): string[] =>
+  // ip-link(8) with -j: one object an interface.
+  (JSON.parse(run('ip', '-j', 'link', 'show')) as { ifname: string }[]).map(({ ifname }) => ifname);

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Belongings } from './belongings.js';
 import { Child, childrenOf } from './child.js';
 import { eventually } from './eventually.js';
@@ -23,5 +25,27 @@ export class PidNamespace {
   /** Words that put the program behind them into this namespace, as a child of theirs. */
   get entrance(): readonly string[] {
     return ['nsenter', '--target', String(this.init), '--pid', '--mount', '--'];
+  }
+
+  /** Its /proc, as the test sees it. */
+  get proc(): string {
+    return `/proc/${this.init}/root/proc`;
+  }
+
+  /** Processes that live now, by their pids in this namespace. */
+  processes(): { readonly pid: number; readonly argv: readonly string[] }[] {
+    return readdirSync(this.proc).flatMap((entry) => {
+      if (!/^\d+$/.test(entry)) return [];
+      try {
+        return [{ pid: Number(entry), argv: readFileSync(`${this.proc}/${entry}/cmdline`, 'latin1').split('\0').slice(0, -1) }];
+      } catch {
+        return [];
+      }
+    });
+  }
+
+  /** @param pid in this namespace */
+  kill(pid: number, signal = 'KILL'): void {
+    execFileSync(this.entrance[0], [...this.entrance.slice(1), 'kill', `-${signal}`, String(pid)]);
   }
 }

@@ -25,6 +25,12 @@ export interface InstanceDetail extends InstanceSummary {
   readonly sockets: readonly string[];
 }
 
+/** An instance that is a Kata sandbox. */
+export interface SandboxDetail extends Omit<InstanceDetail, 'processes'> {
+  readonly processes: readonly { readonly role: string; readonly pid: number; readonly start_ticks: number }[];
+  readonly sandbox: { readonly runtime: string | null; readonly vmm_in_shim: boolean | null } | null;
+}
+
 export interface InterfaceStats {
   readonly name: string | null;
   readonly outcome: string;

@@ -51,8 +51,10 @@ function wholeProcess(process: HeldProcess, subject: Subject): Threads {
   return [{ key: `${pid}@${startTicks}`, name: '', ticks: stat[Stat.userTicks] + stat[Stat.systemTicks], guestTicks: 0 }];
 }
 
-const kin = (host: Host, process: HeldProcess): Threads =>
-  readable(readKin(host, process, (pid, file) => readThread(pid, (buffer) => file('stat', buffer))));
+function kin(host: Host, process: HeldProcess): Threads {
+  const found = readKin(host, process, (pid, file) => readThread(pid, (buffer) => file('stat', buffer)));
+  return typeof found === 'number' ? found : readable(found);
+}
 
 /** Kernel threads that move the guest's frames; since Linux 6.4 they are threads of the VMM and none are listed here. */
 function vhostThreads(host: Host, { vhostThreads: pids }: Subject, vmm: HeldProcess): Threads {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeProc } from '../../../test/fake-proc.js';
 import { errno, FakeProcess } from '../../../test/fake-process.js';
 import type { Host } from '../../host/host.js';
+import { Outcome } from '../../model/outcome.js';
 import { readKin } from './kin.js';
 
 const OWN = 4242;
@@ -25,8 +26,10 @@ function live(pid: number, name: string): void {
   proc.write(`${pid}/comm`, `${name}\n`);
   proc.write(`${pid}/what`, `of ${pid}`);
 }
-const kin = (): string[] =>
-  [...readKin(host, process, (pid, file) => `${pid} ${buffer.toString('latin1', 0, file('what', buffer))}`)].sort();
+const kin = (): string[] | Outcome => {
+  const found = readKin(host, process, (pid, file) => `${pid} ${buffer.toString('latin1', 0, file('what', buffer))}`);
+  return typeof found === 'number' ? found : [...found].sort();
+};
 
 describe('the kin of a virtiofsd', () => {
   it('is the child that serves, where the one that waits is known', () => {
@@ -56,8 +59,11 @@ describe('the kin of a virtiofsd', () => {
 
   it('is nobody where the kernel lists no children and the parent is gone', () => {
     expect(kin()).toEqual([]);
-    process.files.set('stat', 'garbage\n');
-    expect(kin()).toEqual([]);
+  });
+
+  it.each(['garbage\n', '', `${OWN} (virtio`])('cannot be told from %j', (line) => {
+    process.files.set('stat', line);
+    expect(kin()).toBe(Outcome.malformed);
   });
 
   it('is nobody who was it only before: the pid may be another process by now', () => {

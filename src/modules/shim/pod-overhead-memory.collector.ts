@@ -127,8 +127,10 @@ export class PodOverheadMemoryCollector implements Collector {
   private withKin(process: HeldProcess): OwnMemory | Outcome {
     const own = ownMemory(process);
     if (typeof own === 'number') return own;
+    const kin = readKin(this.host, process, (_, file) => ownMemory({ readOnce: file }));
+    if (typeof kin === 'number') return kin;
     let { bytes } = own;
-    for (const one of readKin(this.host, process, (_, file) => ownMemory({ readOnce: file }))) {
+    for (const one of kin) {
       if (one === Outcome.gone) continue;
       if (typeof one === 'number') return one;
       bytes += one.bytes;
