@@ -84,11 +84,11 @@ function shimSchema(tables, outcome, reason) {
   };
   const counters = Object.fromEntries(own(tables.sandboxInterfaces.columns).map((metric) => [metric.json, number(metric)]));
   const one = { name: text('Name in the network namespace of the sandbox.'), outcome, reason, ...counters };
-  const interfaces = {
-    type: 'array',
-    description: 'Interfaces of the network namespace of the sandbox, as the host counts them; sorted by name.',
-    items: ref('SandboxInterface'),
-  };
+  const interfaces = maybe(
+    'array',
+    'Interfaces of the network namespace of the sandbox, as the host counts them, sorted by name; null where they cannot be told.',
+    { items: ref('SandboxInterface') },
+  );
   const { required, ...rest } = asObject(shim, 'shim', words);
   return {
     Shim: { ...rest, required: [...required, 'interfaces'], properties: { ...rest.properties, interfaces } },

@@ -96,7 +96,7 @@ describe('the member shim', () => {
       pid: null,
       pod: { ...WORDS.pod, uid: 'uid-b', name: 'pod-b' },
       ...NO_NUMBERS,
-      interfaces: [],
+      interfaces: null,
     });
   });
 

@@ -38,15 +38,13 @@ export class ShimView {
       agent_url: sandbox?.agentUrl ?? null,
     });
     const cells = this.cells ? `,${this.cells.render(instance.sandboxRow, generation)}` : '';
-    return `${words.slice(0, -1)}${cells},"interfaces":[${this.interfaces(instance, generation)}]}`;
+    return `${words.slice(0, -1)}${cells},"interfaces":${this.interfaces(instance, generation)}}`;
   }
 
+  /** Every namespace has an interface, lo: where there is none, nobody knows, and `collectors` says why. */
   private interfaces(instance: Instance, generation: Generation): string {
-    if (instance.sandboxRow < 0) return '';
-    return this.interfaceRows
-      .of(instance, generation)
-      .map((row) => this.interface(row, generation))
-      .join(',');
+    const rows = instance.sandboxRow < 0 ? [] : this.interfaceRows.of(instance, generation);
+    return rows.length === 0 ? 'null' : `[${rows.map((row) => this.interface(row, generation)).join(',')}]`;
   }
 
   private interface(row: number, generation: Generation): string {
