@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { answer } from './commands/answer.js';
 import { KataError } from './commands/command-error.js';
-import { print } from './commands/terminal.js';
+import { print, shown } from './commands/terminal.js';
 import { ConfigError } from './config/config-error.js';
 import type { Known } from './config/declarations.js';
 import { commandHelp, helpText } from './config/help.js';
@@ -23,11 +23,11 @@ const input: ConfigInput = { argv: process.argv.slice(2), env: process.env, read
 
 const say = (text: string): Promise<void> => print(process.stdout, text);
 /** Plain lines for who typed the command, whatever the log's format. */
-const complain = (line: string): void => void process.stderr.write(`vmgauge: ${line}\n`);
+const complain = (line: string): void => void process.stderr.write(`vmgauge: ${shown(line)}\n`);
 
 /** One line and exit 1. */
 function fail(error: unknown): never {
-  if (error instanceof KataError) process.stderr.write(`${error.message}\n`);
+  if (error instanceof KataError) process.stderr.write(`${shown(error.message)}\n`);
   else complain(error instanceof Error ? oneLine(error) : String(error));
   process.exit(1);
 }

@@ -10,6 +10,8 @@ const CHALLENGE = { 'www-authenticate': 'Bearer realm="vmgauge"' };
 const problem = (status: number, code: string, detail: string): string =>
   JSON.stringify({ type: `urn:vmgauge:problem:${code}`, status, detail });
 
+const ME = (): ReadonlySet<number> => new Set([process.getuid?.()].filter((uid) => uid !== undefined));
+
 describe('asking an agent', () => {
   let directory: string;
   let servers: Server[] = [];
@@ -24,7 +26,7 @@ describe('asking an agent', () => {
   afterAll(() => rmSync(directory, { recursive: true }));
 
   /** What the server says, or how asking it fails. */
-  async function asked(answer: RequestListener, token?: string): Promise<AgentAnswers> {
+  async function asked(answer: RequestListener, token?: string, trusted = ME): Promise<AgentAnswers> {
     const socketPath = join(directory, `${servers.length}.sock`);
     seen = [];
     const server = createServer((request, response) => {
@@ -33,7 +35,7 @@ describe('asking an agent', () => {
     });
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(socketPath, resolve));
-    return new AgentAnswers({ target: { socketPath }, words: 'the.sock' }, () => token);
+    return new AgentAnswers({ target: { socketPath }, words: 'the.sock' }, () => token, trusted);
   }
   const get = async (answer: RequestListener, token?: string): Promise<unknown> => {
     const answers = await asked(answer, token);
@@ -52,6 +54,13 @@ describe('asking an agent', () => {
 
   it('sends no token that is not asked for', async () => {
     await get(always(200, 'text'), 'secret');
+    expect(seen.map(({ authorization }) => authorization)).toEqual([undefined]);
+  });
+
+  it('tells the token to nobody but root, us, or who owns it', async () => {
+    const challenge = always(401, problem(401, 'unauthorized', 'x'), { 'www-authenticate': 'Bearer realm="vmgauge"' });
+    const answers = await asked(challenge, 'secret', () => new Set([4242]));
+    await expect(answers.get('/x')).rejects.toThrow('it is not told the token');
     expect(seen.map(({ authorization }) => authorization)).toEqual([undefined]);
   });
 
@@ -112,7 +121,7 @@ describe('asking an agent', () => {
   });
 
   it('finds nobody where nobody listens', async () => {
-    const answers = new AgentAnswers({ target: { socketPath: join(directory, 'none') }, words: 'none' }, () => undefined);
+    const answers = new AgentAnswers({ target: { socketPath: join(directory, 'none') }, words: 'none' }, () => undefined, ME);
     await expect(answers.get('/x')).rejects.toMatchObject({ name: 'NoAgentError', note: null });
   });
 
@@ -124,7 +133,7 @@ describe('asking an agent', () => {
   });
 
   it('has a page that people can open, unless it is behind a socket file', () => {
-    expect(new AgentAnswers({ target: { socketPath: '/s' }, words: 'unix:/s' }, () => undefined).url).toBeNull();
-    expect(new AgentAnswers({ target: { host: '::1', port: 7 }, words: '[::1]:7' }, () => undefined).url).toBe('http://[::1]:7/');
+    expect(new AgentAnswers({ target: { socketPath: '/s' }, words: 'unix:/s' }, () => undefined, ME).url).toBeNull();
+    expect(new AgentAnswers({ target: { host: '::1', port: 7 }, words: '[::1]:7' }, () => undefined, ME).url).toBe('http://[::1]:7/');
   });
 });

@@ -1,4 +1,5 @@
 import { type HttpAnswer, httpGet } from '../host/http-client.js';
+import { listenerOwners } from '../host/listener-owner.js';
 import type { AgentAddress } from './agent-address.js';
 import { type Answer, type Answers, type Problem, problemIn } from './answers.js';
 import { CommandError, NoAgentError } from './command-error.js';
@@ -18,10 +19,14 @@ export class AgentAnswers implements Answers {
   /** Sent only after the server has asked for it in our words: what else listens on the port does not get it. */
   private authorization: Readonly<Record<string, string>> = {};
 
-  /** @param token of the configuration, read when it is asked for; undefined where none is set */
+  /**
+   * @param token of the configuration, read when it is asked for; undefined where none is set
+   * @param trusted users who may be told the token: whoever else took the port first would only say that he wants it
+   */
   constructor(
     private readonly address: AgentAddress,
     private readonly token: () => string | undefined,
+    private readonly trusted: () => ReadonlySet<number>,
   ) {}
 
   get url(): string | null {
@@ -38,10 +43,21 @@ export class AgentAnswers implements Answers {
         `the agent at ${words} asks for a token: web.token-file (VMGAUGE_WEB_TOKEN_FILE) names the file that holds it`,
       );
     }
+    await this.checkListener();
     this.authorization = { authorization: `Bearer ${token}` };
     const second = await this.ask(path);
     if (second.status === 401) throw new CommandError(`the agent at ${words} does not take the first token of web.token-file`);
     return this.answerOf(second);
+  }
+
+  private async checkListener(): Promise<void> {
+    const owners = await listenerOwners(this.address.target);
+    const trusted = this.trusted();
+    if (owners.length > 0 && owners.every((uid) => trusted.has(uid))) return;
+    const whose = owners.length === 0 ? 'nobody knows whom' : `user ${owners.join(', ')}`;
+    throw new CommandError(
+      `what listens at ${this.address.words} belongs to ${whose}, not to root, to you or to the owner of web.token-file: it is not told the token`,
+    );
   }
 
   async prepare(): Promise<void> {}

@@ -1,6 +1,7 @@
 import type { CommandName } from '../config/commands.js';
 import type { Config } from '../config/config.js';
 import type { Call } from '../config/load.js';
+import { ownerOf } from '../host/listener-owner.js';
 import { tokensIn } from '../settings-of.js';
 import { agentAddress } from './agent-address.js';
 import { AgentAnswers } from './agent-answers.js';
@@ -59,7 +60,13 @@ export async function answer(kind: AnsweringCommand, call: Call, surroundings: S
   const address = call.flags.every((key) => ABOUT_THE_AGENT.test(key)) ? agentAddress(call.config.webListenAddress) : null;
   if (!address) return fromHost(work, call.config, surroundings);
   try {
-    return await work(new AgentAnswers(address, () => firstToken(call.config, surroundings)));
+    return await work(
+      new AgentAnswers(
+        address,
+        () => firstToken(call.config, surroundings),
+        () => readersOf(call.config),
+      ),
+    );
   } catch (error) {
     if (!(error instanceof NoAgentError)) throw error;
     if (error.note !== null) surroundings.complain(error.note);
@@ -69,6 +76,12 @@ export async function answer(kind: AnsweringCommand, call: Call, surroundings: S
 
 const firstToken = ({ webTokenFile }: Config, { readFile }: Surroundings): string | undefined =>
   tokensIn('web.token-file', webTokenFile, readFile)[0];
+
+/** Users who know the tokens anyway. */
+function readersOf({ webTokenFile }: Config): ReadonlySet<number> {
+  const own = process.getuid?.();
+  return new Set([0, own, ownerOf(webTokenFile)].filter((uid) => uid !== undefined));
+}
 
 async function fromHost(work: Work, config: Config, { readFile, complain }: Surroundings): Promise<string> {
   // Loaded when there is no agent: it is two thirds of the program, and of the time to load it.

@@ -81,11 +81,8 @@ export class OwnAnswers implements Answers {
   /** Where the configuration allows it, and no other shim than the instance's: each question costs its guest some work. */
   private async askShim(instance: Instance): Promise<void> {
     if (!instance.record.sandbox) return;
-    const scraper = this.app.get(ShimScraper);
-    for (const other of this.app.get(Registry).all()) if (other !== instance) scraper.forget(other);
     this.app.get(Settings).shimSocketRuntimes = this.shimSocketRuntimes;
-    scraper.look(instance);
-    await scraper.settle(SHIM_DEADLINE_MS);
+    await this.app.get(ShimScraper).askOnly(instance, SHIM_DEADLINE_MS);
   }
 
   private async detached(sampler: Sampler, instance: Instance): Promise<void> {

@@ -224,7 +224,7 @@ export class Config {
   @Setting({
     key: 'shim.socket-runtimes',
     kind: list('RUNTIME/HYPERVISOR'),
-    help: 'Kata shims whose metrics socket may be asked, such as go/qemu or rust/dragonball. Empty: none is, because a defect in a shim is the end of its sandbox. runtime-rs with QEMU or Firecracker cannot be listed: asking it aborts the sandbox.',
+    help: 'Kata shims whose metrics socket may be asked: go/qemu, go/cloud-hypervisor, go/firecracker, go/stratovirt, rust/dragonball, rust/cloud-hypervisor. Empty: none is, because a defect in a shim is the end of its sandbox. runtime-rs with QEMU or Firecracker cannot be listed: asking it aborts the sandbox.',
   })
   @AreShimRuntimes()
   readonly shimSocketRuntimes: readonly string[] = [];

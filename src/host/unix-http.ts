@@ -34,7 +34,7 @@ export async function askSocket(socket: StrangersSocket, path: string, limits: H
       const target = { socketPath: `/proc/self/fd/${held.fd}` };
       const answer = await httpGet(target, path, { host: 'localhost' }, { ...limits, deadlineMs: left() });
       // An answer that ends with its connection may have been cut anywhere.
-      if (!answer.headers.has('content-length') && !answer.headers.has('transfer-encoding')) {
+      if (!answer.headers.has('content-length') && !CHUNKED.test(answer.headers.get('transfer-encoding') ?? '')) {
         throw new HostError('ENODATA', 'neither content-length nor chunks');
       }
       return answer;
@@ -45,6 +45,9 @@ export async function askSocket(socket: StrangersSocket, path: string, limits: H
     await directory.close();
   }
 }
+
+/** Chunks tell their end only as the last coding (RFC 9112, 6.3). */
+const CHUNKED = /(?:^|,)[ \t]*chunked[ \t]*$/i;
 
 async function hold(path: string, flags: number, deadlineMs: number): Promise<FileHandle> {
   const opening = open(path, O_PATH | constants.O_NOFOLLOW | flags);

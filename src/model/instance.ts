@@ -75,6 +75,10 @@ export const ASKABLE_SHIMS = [
 
 /** What a Kata sandbox is besides a VM. Every string may come from a stranger's file. */
 export interface Sandbox {
+  /** Kata's own id, whatever another source calls the instance. */
+  readonly id?: string;
+  /** What the VMM is by the kata source's own evidence: a shim is asked or spared by this, never by another source's word. */
+  readonly hypervisor?: Hypervisor;
   /** Missing where nothing tells it: such a shim's socket is never asked. */
   readonly runtime?: Runtime;
   /** Whether the VM runs in a VMM of its own or in the shim's threads. */

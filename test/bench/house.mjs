@@ -21,6 +21,7 @@ const { ClientFamilies } = await load('modules/metrics/client-families.js');
 const { Exposition } = await load('modules/metrics/exposition.js');
 const { SelfFamilies } = await load('modules/metrics/self.js');
 const { TEXT } = await load('modules/metrics/format.js');
+const { Settings } = await load('model/settings.js');
 
 /** Slow collectors have one turn in the first sweep, which fills their cells, and no other: sweeps then are the fast tier alone. */
 const NEVER_MS = 1e15;
@@ -42,7 +43,8 @@ const sampler = new Sampler(
 const discovery = new Discovery(host, DRIVERS, executables.split(','));
 const registry = new Registry(host, [discovery.source], discovery.source, () => 0);
 const collection = new Collection(host, tables, registry, sampler, () => 0);
-const exposition = new Exposition(tables, collection, new SelfFamilies(registry, collection, discovery, host), new ClientFamilies(), host);
+const self = new SelfFamilies(registry, collection, discovery, host);
+const exposition = new Exposition(tables, collection, self, new ClientFamilies(), host, new Settings());
 
 async function render() {
   const page = await exposition.page(TEXT, {});

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { memory, scrape, statsRoute, systemCalls, versionOf } from './agent-parts.mjs';
 import { CannotRun, HERE, needDescriptors, StandIns, Workshop } from './machine.mjs';
 import { Report } from './report.mjs';
+import { shimTexts } from './shim-parts.mjs';
 import { manyInstances, sweepAgainstFloor, taps } from './sweep-parts.mjs';
 
 const NAMES = [
@@ -19,6 +20,7 @@ const NAMES = [
   'taps',
   'loop',
   'stats',
+  'shims',
   'memory-1000',
   'memory-3000',
   'linear',
@@ -108,6 +110,7 @@ async function measure() {
   );
   await stop('few');
   await part(['stats'], async () => statsRoute({ ...context, group: await thousand() }));
+  await part(['shims'], () => shimTexts(context));
   await part(['memory-1000'], async () => memory({ forms, report, groups: [await thousand()], instances: 1000, target: 110 }));
   await part(['linear', 'loop'], async () => {
     needDescriptors(3000);

@@ -56,10 +56,11 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   },
 };
 
-/** A shim that lives, and the spec of its pod: what makes it a sandbox is only the pid in root's own file. */
+/** A young shim that lives, and the spec of its pod: what makes it a sandbox is only the pid in root's own file. */
 function kata(root: string): InstanceSource {
+  write('proc/stat', `btime ${Math.floor(Date.now() / 1000) - 100}\n`);
   const host = new Host({ proc: join(root, 'proc'), run: join(root, 'run') });
-  write('proc/7/stat', statLine({ pid: 7, comm: 'containerd-shim' }));
+  write('proc/7/stat', statLine({ pid: 7, comm: 'containerd-shim', startTicks: 10_000 }));
   write('proc/7/cmdline', '/opt/kata/bin/containerd-shim-kata-v2\0-namespace\0k8s.io\0-id\0sandbox-1\0');
   mkdirSync(join(root, 'proc/7/fd'));
   const spec = { annotations: { 'io.kubernetes.cri.sandbox-name': 'one' } };

@@ -43,6 +43,35 @@ describe('the strict parser', () => {
     expect(() => parseStrictly(page, 'text')).toThrow();
   });
 
+  const histogram = (...lines: readonly string[]): string =>
+    `# HELP h H.\n# TYPE h histogram\n${lines.map((line) => `h${line}\n`).join('')}`;
+  const whole = ['_bucket{le="1"} 1', '_bucket{le="+Inf"} 3', '_sum 2', '_count 3'];
+  const but = (from: string, to: string): string => histogram(...whole).replace(from, to);
+
+  it('takes a histogram that is whole', () => {
+    expect(parseStrictly(histogram(...whole), 'text').get('h')?.samples).toHaveLength(4);
+  });
+
+  it.each([
+    ['half a bucket', but('+Inf"} 3', '+Inf"} 3.5')],
+    ['buckets that fall', but('le="1"} 1', 'le="1"} 4')],
+    ['a count that +Inf has not', but('_count 3', '_count 4')],
+    ['a sum below zero', but('_sum 2', '_sum -2')],
+    ['a sum beside a bound below zero', but('le="1"', 'le="-1"')],
+    ['another spelling of +Inf', but('+Inf', 'Infinity')],
+    ['a bound that is no number', but('le="1"', 'le=""')],
+  ])('refuses a histogram with %s', (_, page) => {
+    expect(() => parseStrictly(page, 'text')).toThrow();
+  });
+
+  it.each(['counter', 'histogram', 'summary'])('refuses a family named as the beginning of a %s, in OpenMetrics', (type) => {
+    const [first] = { counter: ['h_total 1'], histogram: ['h_bucket{le="+Inf"} 1'], summary: ['h_sum 1'] }[type] ?? [];
+    const page = (name: string): string =>
+      `# TYPE h ${type}\n# HELP h H.\n${first}\n# TYPE ${name} gauge\n# HELP ${name} N.\n${name} 1\n# EOF\n`;
+    expect(() => parseStrictly(page('h_created'), 'openmetrics')).toThrow(/h_created/);
+    expect(parseStrictly(page('h_other'), 'openmetrics').size).toBe(2);
+  });
+
   it.each([
     ['no end', GOOD_OPEN.replace('# EOF\n', '')],
     ['a counter without _total', GOOD_OPEN.replace('a_seconds_total', 'a_seconds')],

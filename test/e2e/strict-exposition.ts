@@ -26,7 +26,7 @@ const UNESCAPED: Readonly<Record<string, string>> = { '\\\\': '\\', '\\"': '"', 
 
 /**
  * Reads a page the way a pedant would: heads complete, once per family and in the format's order, families sorted and in one piece, no
- * series twice, every value a number, OpenMetrics' rules for suffixes, units and the end.
+ * series twice, every value a number, OpenMetrics' rules for suffixes, units, names that families keep for themselves, counts and the end.
  * @throws Error naming the line
  */
 export function parseStrictly(page: string, format: 'text' | 'openmetrics'): ReadonlyMap<string, ParsedFamily> {
@@ -58,6 +58,7 @@ export function parseStrictly(page: string, format: 'text' | 'openmetrics'): Rea
     if (family.samples.length === 0) complain(`${head.name} has no samples`);
     checkSeries(family);
   }
+  if (format === 'openmetrics') checkReserved([...families.values()]);
   const names = [...families.keys()];
   if (names.join() !== [...names].sort().join()) complain('the families are not sorted');
   return families;
@@ -96,19 +97,69 @@ function parseSample(line: string): Sample {
       label[2].replace(/\\["\\n]/g, (escaped) => UNESCAPED[escaped]),
     );
   }
-  return { name, labels, value: Number(value), line };
+  return { name, labels, value: Number(value.replace(/inf$/i, 'Infinity')), line };
 }
 
 /** Of a family whose series have several samples; the first is one of many. */
 const PARTS: Readonly<Record<string, readonly string[]>> = { histogram: ['_bucket', '_sum', '_count'], summary: ['', '_sum', '_count'] };
 const BOUNDS: Readonly<Record<string, string>> = { histogram: 'le', summary: 'quantile' };
 
+/** What a family keeps for itself beside its own name, whether it has such samples or not. */
+const RESERVED: Readonly<Record<string, readonly string[]>> = {
+  counter: ['_total', '_created'],
+  histogram: ['_bucket', '_sum', '_count', '_created'],
+  summary: ['_sum', '_count', '_created'],
+};
+
+function checkReserved(families: readonly ParsedFamily[]): void {
+  const owners = new Map<string, string>();
+  for (const { name, type } of families) {
+    for (const reserved of ['', ...(RESERVED[type] ?? [])].map((suffix) => name + suffix)) {
+      const owner = owners.get(reserved);
+      if (owner !== undefined) throw new Error(`${reserved} is of the families ${owner} and ${name}`);
+      owners.set(reserved, name);
+    }
+  }
+}
+
+/** As OpenMetrics spells a bound. */
+const BOUND = /^(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]Inf)$/i;
+
+function boundOf(spelled: string | undefined, line: string): number {
+  if (spelled === undefined) return Number.NaN;
+  if (!BOUND.test(spelled) || (/inf/i.test(spelled) && !/^[+-]Inf$/.test(spelled))) throw new Error(`no bound: ${line}`);
+  return Number(spelled.replace('Inf', 'Infinity'));
+}
+
+/** Whole counts that do not fall, and a sum that is none of what lies below zero. @param last of the sample before, of the same series */
+function checkNumbers({ value, line, name }: Sample, type: string, last: OpenSeries | undefined): void {
+  const complain = (what: string): never => {
+    throw new Error(`${what}: ${line}`);
+  };
+  const part = /_(bucket|sum|count)$/.exec(name)?.[1] ?? 'quantile';
+  if (!(value >= 0)) complain('below zero, or no number');
+  if (part === 'sum' && last && last.lowest < 0) complain('a sum beside a bound below zero');
+  if (part !== 'bucket' && part !== 'count') return;
+  if (!Number.isInteger(value)) complain('no whole number');
+  if (part === 'bucket' && last && value < last.height) complain('a bucket that falls');
+  if (part === 'count' && type === 'histogram' && last && value !== last.height) complain('a count that +Inf has not');
+}
+
+interface OpenSeries {
+  readonly key: string;
+  part: number;
+  bound: number;
+  readonly lowest: number;
+  /** Value of the last bucket. */
+  height: number;
+}
+
 /** The samples of one histogram or summary stand together: bounds rise, a histogram's end in +Inf, then come sum and count. */
 function checkSeries({ name, type, samples }: ParsedFamily): void {
   const parts = PARTS[type];
   if (!parts) return;
   const closed = new Set<string>();
-  let open: { readonly key: string; part: number; bound: number } | undefined;
+  let open: OpenSeries | undefined;
   const close = (): void => {
     if (!open) return;
     closed.add(open.key);
@@ -117,19 +168,20 @@ function checkSeries({ name, type, samples }: ParsedFamily): void {
   };
   for (const sample of samples) {
     const part = parts.indexOf(sample.name.slice(name.length));
-    const spelled = sample.labels.get(BOUNDS[type]);
-    const bound = spelled === '+Inf' ? Number.POSITIVE_INFINITY : Number(spelled);
+    const bound = boundOf(sample.labels.get(BOUNDS[type]), sample.line);
     const key = JSON.stringify([...sample.labels].filter(([label]) => label !== BOUNDS[type]).sort());
     if (Number.isNaN(bound) !== part > 0) throw new Error(`${BOUNDS[type]} is missing, or too much: ${sample.line}`);
     if (open?.key !== key) {
       close();
       if (closed.has(key)) throw new Error(`apart from the others of its series: ${sample.line}`);
-      open = { key, part, bound: part === 0 ? bound : Number.NaN };
+      checkNumbers(sample, type, undefined);
+      open = { key, part, bound: part === 0 ? bound : Number.NaN, lowest: bound, height: sample.value };
       continue;
     }
     if (part < open.part || (part === open.part && !(bound > open.bound))) throw new Error(`out of order: ${sample.line}`);
+    checkNumbers(sample, type, open);
     open.part = part;
-    if (part === 0) open.bound = bound;
+    if (part === 0) Object.assign(open, { bound, height: sample.value });
   }
   close();
 }

@@ -92,16 +92,16 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
       this.discovery.unreadable > 0 ? 'processes of other users cannot be examined, VMs may be among them; CAP_SYS_PTRACE is missing' : '',
     );
     for (const source of this.sources) {
-      for (const [entry, problem] of source.problems ?? []) this.tell(`source ${source.name}: ${entry}`, problem);
+      for (const [entry, problem] of source.problems ?? []) this.tell(`source ${source.name}: ${entry}`, problem, 'log');
     }
   }
 
   /** Once per change, not once per rescan. */
-  private tell(subject: string, complaint: string): void {
+  private tell(subject: string, complaint: string, weight: 'warn' | 'log' = 'warn'): void {
     if ((this.told.get(subject) ?? '') === complaint) return;
     this.told.set(subject, complaint);
     if (complaint === '') this.logger.log(`${subject}: works again`);
-    else this.logger.warn(`${subject}: ${complaint}`);
+    else this.logger[weight](`${subject}: ${complaint}`);
     if (this.told.size > 10_000) this.told.clear();
   }
 

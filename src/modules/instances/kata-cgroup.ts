@@ -1,16 +1,20 @@
 /** `<slice>:<prefix>:<name>` is how runc's systemd driver and Kata's spell a scope. */
 const SYSTEMD = /^\/?(?<slice>[^/:]*\.slice):(?<prefix>[^/:]*):(?<name>[^/:]+)$/;
 
+/** PATH_MAX. */
+const LONGEST = 4096;
+
 /**
  * A cgroup as OCI specs and Kata's files name it → its path below the hierarchy's root, `/kubepods/…`; undefined for one that would lead
  * out of it.
  */
 export function cgroupPath(word: string | undefined): string | undefined {
-  if (word === undefined) return undefined;
+  if (word === undefined || word.length > LONGEST) return undefined;
   const { slice, prefix, name } = SYSTEMD.exec(word)?.groups ?? {};
   const path = slice === undefined ? word : [...slicePath(slice), unit(prefix, name)].join('/');
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  return parts.length === 0 || parts.includes('..') ? undefined : `/${parts.join('/')}`;
+  // Each part of a slice's name is a directory that repeats all before it.
+  return parts.length === 0 || path.length > LONGEST || parts.includes('..') ? undefined : `/${parts.join('/')}`;
 }
 
 /** systemd.slice(5): `a-b.slice` lies in `a.slice`; `-.slice` is the root. */

@@ -21,7 +21,10 @@ export interface SandboxFindings {
 /** The record of a sandbox behind which something lives. Pure. */
 export function sandboxRecord({ id, directories, runtime, state, spec, roles, withoutVmm }: SandboxFindings): InstanceRecord {
   const { shim, vmm, virtiofsd } = roles;
+  const hypervisor = hypervisorOf(vmm, state);
   const sandbox: Sandbox = {
+    id,
+    hypervisor,
     runtime,
     vmmInShim: vmm?.inShim ?? false,
     directory: directories.find((one) => !one.jailed && (runtime === undefined || one.runtime === runtime))?.path,
@@ -33,7 +36,7 @@ export function sandboxRecord({ id, directories, runtime, state, spec, roles, wi
   return {
     id,
     name: spec?.pod?.name,
-    hypervisor: hypervisorOf(vmm, state),
+    hypervisor,
     state: vmm ? undefined : withoutVmm,
     process: vmm && { pid: vmm.worker.pid, startTicks: vmm.worker.startTicks, mustBeVmm: true },
     ...plugged(vmm, state),

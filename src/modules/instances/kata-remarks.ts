@@ -1,5 +1,7 @@
+import type { InstanceState } from '../../model/instance.js';
 import type { FoundBundle } from './kata-bundles.js';
 import type { SandboxDirectory } from './kata-directories.js';
+import type { Roles } from './kata-roles.js';
 import type { KataState } from './kata-state.js';
 import type { Reading } from './kept-files.js';
 import type { Problems } from './problems.js';
@@ -30,4 +32,10 @@ export function noteState(
 /** Of a directory behind which nothing lives a missing file says nothing more. */
 export function remarksOn(directory: SandboxDirectory, reading: Reading<KataState> | undefined): readonly string[] {
   return reading?.problem === undefined || isMissing(reading) ? [] : [`${fileOf(directory)}: ${reading.problem}`];
+}
+
+/** A sandbox of which only the half lives: either end may be a leak. */
+export function noteHalf(id: string, { shim, vmm }: Roles, withoutVmm: InstanceState, problems: Problems): void {
+  if (shim && !vmm && withoutVmm === 'unknown') problems.note(id, 'its shim lives, but no VMM of it was found');
+  if (vmm && !shim) problems.note(id, 'its VMM lives, but no shim of it was found');
 }

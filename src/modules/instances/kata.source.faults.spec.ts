@@ -337,6 +337,7 @@ describe('directories', () => {
     expect([...kata.source.problems]).toEqual([
       ['vc/sbs/..x', 'the name of the directory is no id'],
       ['vc/sbs/a b?', 'the name of the directory is no id'],
+      ['s1', 'its shim lives, but no VMM of it was found'],
     ]);
     expect(kata.source.directories.roots[0].counts).toEqual({ running: 0, starting: 1, live: 1, stale: 0, phantom: 0 });
   });

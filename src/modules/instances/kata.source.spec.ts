@@ -47,6 +47,8 @@ describe('a sandbox of the Go runtime', () => {
           { role: 'virtiofsd', pid: 110, startTicks: 110 },
         ],
         sandbox: {
+          id: 's1',
+          hypervisor: 'qemu',
           runtime: 'go',
           vmmInShim: false,
           directory: kata.run('vc/sbs/s1'),
@@ -215,7 +217,22 @@ describe('a shim without a VMM', () => {
     expect(kata.source.problems.size).toBe(0);
     kata.proc.clock.ms += 100_000;
     expect(await kata.list()).toMatchObject([{ state: 'unknown' }]);
-    expect([...kata.source.problems]).toEqual([['vc/sbs/s1', 'persist.json: the file is missing']]);
+    expect(Object.fromEntries(kata.source.problems)).toEqual({
+      s1: 'its shim lives, but no VMM of it was found',
+      'vc/sbs/s1': 'persist.json: the file is missing',
+    });
+  });
+
+  it('is named, and so is a VMM without a shim', async () => {
+    kata.shim(100, 's1', { startTicks: kata.proc.clock.ms / 10 - 100 });
+    kata.bundle('s1', 100);
+    kata.qemu(120, 's1', { parent: 100, startTicks: kata.proc.clock.ms / 10 - 50 });
+    kata.directory('vc/sbs/s1');
+    await kata.list();
+    expect(kata.source.problems.get('s1')).toBeUndefined();
+    kata.proc.removeProcess(100);
+    expect(await kata.list()).toMatchObject([{ process: { pid: 120 }, companions: [] }]);
+    expect(kata.source.problems.get('s1')).toBe('its VMM lives, but no shim of it was found');
   });
 
   it('is unknown, however young, once it has had one', async () => {

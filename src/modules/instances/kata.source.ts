@@ -11,7 +11,7 @@ import { KataCensus, type Life } from './kata-census.js';
 import { KataDirectoryLister, type SandboxDirectory } from './kata-directories.js';
 import { KataProcesses, type Worker } from './kata-processes.js';
 import { cgroupOf, sandboxRecord } from './kata-record.js';
-import { noteBundle, noteState, remarksOn } from './kata-remarks.js';
+import { noteBundle, noteHalf, noteState, remarksOn } from './kata-remarks.js';
 import { RoleFinder, type Roles } from './kata-roles.js';
 import { type KataState, parsePersist, parseRustState } from './kata-state.js';
 import { KataWatch } from './kata-watch.js';
@@ -150,6 +150,7 @@ export class KataSource implements InstanceSource, KataDirectories {
     if (!roles.shim && !roles.vmm) return undefined;
     noteBundle(bundle, problems);
     const withoutVmm = this.withoutVmm(roles);
+    noteHalf(id, roles, withoutVmm, problems);
     const mayMiss = state !== undefined || withoutVmm === 'initializing';
     for (const one of own) noteState(one, readings.get(one.stateFile), problems, mayMiss);
     return sandboxRecord({ id, directories: ordered, runtime: roles.vmm?.inShim ? 'rust' : runtime, state, spec, roles, withoutVmm });

@@ -19,7 +19,7 @@ afterEach(async () => {
 
 function families(sources: readonly InstanceSource[] = [house.told]) {
   house.settings.exporterMetrics = false;
-  return new KataFamilies(house.tables, new KataMonitor(house.tables, house.host, house.settings), sources).families();
+  return new KataFamilies(house.tables, new KataMonitor(house.registry, house.host, house.settings), sources).families();
 }
 const samples = (name: string, sources?: readonly InstanceSource[]) =>
   [

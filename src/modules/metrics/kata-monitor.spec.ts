@@ -5,6 +5,7 @@ import { FakeProc } from '../../../test/fake-proc.js';
 import { House } from '../../../test/house.js';
 import { sandboxRecord, ToldSandboxes } from '../../../test/sandboxes.js';
 import { ApiError } from '../../model/errors.js';
+import type { Companion } from '../../model/instance.js';
 import { KataMonitor } from './kata-monitor.js';
 
 let proc: FakeProc;
@@ -13,7 +14,7 @@ let monitor: KataMonitor;
 beforeEach(() => {
   proc = new FakeProc();
   house = new House(proc.host(), (tables) => [new ToldSandboxes(tables)]);
-  monitor = new KataMonitor(house.tables, house.host, house.settings);
+  monitor = new KataMonitor(house.registry, house.host, house.settings);
 });
 afterEach(async () => {
   monitor.onApplicationShutdown();
@@ -35,13 +36,15 @@ const value = (name: string): number => {
 };
 
 describe('the shims that run', () => {
-  it('are counted by the last sweep, not by directories', async () => {
+  it('are counted by what lives, with and without a VMM, not by directories', async () => {
     proc.addProcess(7);
     proc.addProcess(8);
-    house.told.records = [sandboxRecord('a', 7), sandboxRecord('b', 8), { ...sandboxRecord('c', 9), process: undefined }];
+    const companions: Companion[] = [{ role: 'shim', pid: 8, startTicks: 271431 }];
+    const of = (id: string) => sandboxRecord(id, 7, { companions });
+    house.told.records = [of('a'), { ...of('b'), process: undefined }, { ...sandboxRecord('c', 8), companions: [] }];
     await house.turn();
     expect(value('kata_monitor_running_shim_count')).toBe(2);
-    house.told.records = [sandboxRecord('a', 7)];
+    house.told.records = [of('a')];
     await house.turn();
     expect(value('kata_monitor_running_shim_count')).toBe(1);
   });

@@ -2,7 +2,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import { ApiError } from '../../model/errors.js';
 import { Settings } from '../../model/settings.js';
-import { Tables } from '../../model/tables.js';
+import { Registry } from '../instances/registry.js';
 import { type OwnFamily, type OwnSample, one } from './own-families.js';
 import { OwnProcess, type OwnProcessReading } from './own-process.js';
 
@@ -43,7 +43,7 @@ export class KataMonitor implements OnApplicationShutdown {
   private readonly own = new OwnProcess();
 
   constructor(
-    private readonly tables: Tables,
+    private readonly registry: Registry,
     private readonly host: Host,
     private readonly settings: Settings,
   ) {}
@@ -71,12 +71,18 @@ export class KataMonitor implements OnApplicationShutdown {
     const running: OwnFamily = {
       name: 'kata_monitor_running_shim_count',
       type: 'gauge',
-      help: 'Kata sandboxes that run, by the sweep this page was made of.',
-      samples: () => one(this.tables.sandboxes.order.rows.length),
+      help: 'Kata shims that live, as of the last rescan, with or without a VMM.',
+      samples: () => one(this.shims()),
     };
     if (!this.settings.exporterMetrics) return [running];
     this.own.observe();
     return [running, ...this.scrapeFamilies(), ...this.processFamilies(), ...this.runtimeFamilies()];
+  }
+
+  private shims(): number {
+    let shims = 0;
+    for (const { listed, record } of this.registry.all()) if (listed && record.companions?.some(({ role }) => role === 'shim')) shims++;
+    return shims;
   }
 
   private scrapeFamilies(): OwnFamily[] {

@@ -15,7 +15,8 @@ interface Case {
 
 function sandbox({ runtime, hypervisor, sandbox, same }: Case): FakeSubject {
   const vmmInShim = hypervisor === 'dragonball';
-  const words: Sandbox = { vmmInShim, directory: '/run/vc/sbs/s-1', ...(runtime === undefined ? {} : { runtime }), ...sandbox };
+  const known = { ...(runtime === undefined ? {} : { runtime }), ...(hypervisor === undefined ? {} : { hypervisor }) };
+  const words: Sandbox = { vmmInShim, directory: '/run/vc/sbs/s-1', ...known, ...sandbox };
   const vmm = new FakeProcess();
   const subject = new FakeSubject(vmm, 's-1', 's-1', { id: 's-1', sandbox: words, ...(hypervisor === undefined ? {} : { hypervisor }) });
   subject.companions.set('shim', (same ?? vmmInShim) ? vmm : new FakeProcess());
@@ -64,6 +65,17 @@ describe('whether a shim may be asked', () => {
     expect(says({ runtime: 'go', hypervisor: 'qemu', same: true })).toBe(Outcome.unsupported);
     expect(says({ runtime: 'rust', hypervisor: 'dragonball', sandbox: { vmmInShim: false } })).toBe(Outcome.unsupported);
     expect(says({ runtime: 'rust', hypervisor: 'cloud-hypervisor', sandbox: { vmmInShim: true } })).toBe(Outcome.unsupported);
+  });
+
+  it('none of which another source says something else than the files and processes of Kata', () => {
+    const subject = sandbox({ runtime: 'rust', hypervisor: 'qemu' });
+    for (const told of HYPERVISORS) {
+      subject.record = { ...subject.record, hypervisor: told };
+      expect(mayBeAsked(subject, EVERYTHING)).toBe(Outcome.unsupported);
+    }
+    const safe = sandbox({ runtime: 'go', hypervisor: 'qemu' });
+    safe.record = { ...safe.record, hypervisor: 'cloud-hypervisor' };
+    expect(mayBeAsked(safe, EVERYTHING)).toBe(Outcome.unsupported);
   });
 
   it('none that is gone, or whose directory is', () => {

@@ -11,10 +11,13 @@ import { isVmmInShim } from './roles.js';
  * @param configured `<runtime>/<hypervisor>` of the shims that may be asked
  */
 export function mayBeAsked(subject: Subject, configured: readonly string[]): Outcome {
-  const { hypervisor, sandbox } = subject.record;
+  const { sandbox } = subject.record;
+  const hypervisor = sandbox?.hypervisor;
   const shim = subject.companion('shim');
   if (!subject.process) return Outcome.gone;
   if (sandbox?.runtime === undefined || hypervisor === undefined) return sandbox ? Outcome.unsupported : Outcome.gone;
+  // Another source has the last word on the record; where it contradicts, one of the two is wrong, and the question may be deadly.
+  if (subject.record.hypervisor !== hypervisor) return Outcome.unsupported;
   const kind = `${sandbox.runtime}/${hypervisor}`;
   const vmmInShim = kind === 'rust/dragonball';
   if (!ASKABLE_SHIMS.some((askable) => askable === kind) || isVmmInShim(subject) !== vmmInShim) return Outcome.unsupported;

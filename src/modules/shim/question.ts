@@ -1,3 +1,4 @@
+import type { HttpLimits } from '../../host/http-client.js';
 import { askSocket } from '../../host/unix-http.js';
 import type { Subject } from '../../model/collector.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
@@ -6,19 +7,18 @@ import { isAlive, ownerOf } from './askable.js';
 
 const SOCKET = 'shim-monitor.sock';
 const PATH = '/metrics';
-const LIMITS = { deadlineMs: 1000, bodyBytes: 4 << 20 };
 const ROOT = 0;
 const OK = 200;
 const NOT_FOUND = 404;
 
-/** One question to a shim that may be asked and is held. @returns what it answered, or why there is nothing. Never rejects */
-export async function askShim(subject: Subject, shim: HeldProcess): Promise<Buffer | Outcome> {
+/** One question to a shim that may be asked and is held. @param limits of all it may cost @returns what it answered, or why there is nothing. Never rejects */
+export async function askShim(subject: Subject, shim: HeldProcess, limits: HttpLimits): Promise<Buffer | Outcome> {
   const { directory } = subject.record.sandbox ?? {};
   try {
     if (directory === undefined || !isAlive(shim)) return Outcome.gone;
     const owner = ownerOf(shim);
     const owners = owner === null ? [ROOT] : [ROOT, owner];
-    const { status, body } = await askSocket({ directory, name: SOCKET, owners }, PATH, LIMITS);
+    const { status, body } = await askSocket({ directory, name: SOCKET, owners }, PATH, limits);
     if (status === OK) return body;
     return status === NOT_FOUND ? Outcome.unsupported : Outcome.ioError;
   } catch (error) {

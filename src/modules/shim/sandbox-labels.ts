@@ -6,7 +6,8 @@ import { labels } from '../../model/labels.js';
  * @param cri whether the pod's labels are wanted
  */
 export function sandboxLabels({ id, record }: Subject, cri: boolean): string {
-  if (!cri) return labels({ sandbox_id: id });
+  const sandbox_id = record.sandbox?.id ?? id;
+  if (!cri) return labels({ sandbox_id });
   const { uid = '', name = '', namespace = '' } = record.sandbox?.pod ?? {};
-  return labels({ sandbox_id: id, cri_uid: uid, cri_name: name, cri_namespace: namespace });
+  return labels({ sandbox_id, cri_uid: uid, cri_name: name, cri_namespace: namespace });
 }

@@ -4,7 +4,7 @@ import { Host } from '../../host/host.js';
 import { Slicer } from '../../host/slicer.js';
 import type { Subject } from '../../model/collector.js';
 import type { Runtime } from '../../model/instance.js';
-import { Outcome } from '../../model/outcome.js';
+import { Outcome, outcomeWords } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
 import { Settings } from '../../model/settings.js';
 import { Tables } from '../../model/tables.js';
@@ -34,14 +34,19 @@ const SPREAD = 0.618_033_988_749_895;
  */
 @Injectable()
 export class ShimScraper extends PassThrough implements OnApplicationShutdown {
+  /** Of one question. */
+  readonly limits = { deadlineMs: 1000, bodyBytes: 4 << 20 };
   private readonly logger = new Logger('shim');
   private readonly sockets = new Map<Subject, ShimSocket>();
   private readonly lanes = new Lanes(AT_A_TIME);
   private readonly parsers: ExpositionParser[] = [];
   private readonly rules = new Map<Runtime, FamilyRules>();
+  /** Directories of the sandboxes whose shims are being asked. */
+  private readonly asked = new Set<string>();
   private merged: MergedFamilies | null = null;
-  private known = 0;
-  private stopped = false;
+  private seen = 0;
+  /** Nobody is asked by a timer any more. */
+  private isStopped = false;
 
   constructor(
     private readonly host: Host,
@@ -79,10 +84,15 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
     const open = [...this.sockets.values()].filter(
       ({ subject, askedAt, pending }) => this.standing(subject) === Outcome.ok && (askedAt === null || pending),
     );
-    const given = new AbortController();
-    const late = sleep(deadlineMs, undefined, { signal: given.signal }).catch(() => undefined);
-    await Promise.race([Promise.all(open.map((socket) => this.ask(socket))), late]);
-    given.abort();
+    await this.askAll(open, deadlineMs);
+  }
+
+  /** For a process that ends soon: asks the shim of this sandbox, where it may, and from now on nobody by itself. */
+  async askOnly(subject: Subject, deadlineMs: number): Promise<void> {
+    this.isStopped = true;
+    for (const { timer } of this.sockets.values()) clearTimeout(timer);
+    const socket = this.look(subject);
+    if (this.standing(subject) === Outcome.ok) await this.askAll([socket], deadlineMs);
   }
 
   families(): readonly PassedFamily[] {
@@ -109,8 +119,15 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
   }
 
   onApplicationShutdown(): void {
-    this.stopped = true;
+    this.isStopped = true;
     for (const subject of this.sockets.keys()) this.forget(subject);
+  }
+
+  private async askAll(sockets: readonly ShimSocket[], deadlineMs: number): Promise<void> {
+    const given = new AbortController();
+    const late = sleep(deadlineMs, undefined, { signal: given.signal }).catch(() => undefined);
+    await Promise.race([Promise.all(sockets.map((socket) => this.ask(socket))), late]);
+    given.abort();
   }
 
   private standing(subject: Subject): Outcome {
@@ -120,7 +137,7 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
   private socketOf(subject: Subject): ShimSocket {
     const known = this.sockets.get(subject);
     if (known) return known;
-    const socket = new ShimSocket(subject, (this.known++ * SPREAD) % 1);
+    const socket = new ShimSocket(subject, (this.seen++ * SPREAD) % 1);
     this.sockets.set(subject, socket);
     return socket;
   }
@@ -133,7 +150,7 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
   }
 
   private schedule(socket: ShimSocket): void {
-    if (this.stopped) return;
+    if (this.isStopped) return;
     clearTimeout(socket.timer);
     const pauseMs = socket.pauseMs(this.settings.shimSocketIntervalMs, Math.random());
     socket.timer = setTimeout(() => void this.ask(socket), pauseMs).unref();
@@ -158,12 +175,32 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
   }
 
   private async question(socket: ShimSocket): Promise<void> {
+    const { directory } = socket.subject.record.sandbox ?? {};
+    // One that was forgotten and is back, while the question to what it was before is still under way.
+    if (directory === undefined || this.asked.has(directory)) return;
+    this.asked.add(directory);
+    const wasFailing = socket.inRow > 0;
+    try {
+      await this.put(socket);
+    } finally {
+      this.asked.delete(directory);
+      if (socket.inRow > 0 !== wasFailing) this.tell(socket);
+    }
+  }
+
+  /** Once per change, not once per question. */
+  private tell({ subject: { id }, inRow, outcome }: ShimSocket): void {
+    if (inRow > 0) this.logger.warn(`shim of ${id}: asked over its socket it gave no metrics (${outcomeWords(outcome).reason})`);
+    else if (outcome === Outcome.ok) this.logger.log(`shim of ${id}: answers again`);
+  }
+
+  private async put(socket: ShimSocket): Promise<void> {
     const { subject, shim } = socket;
     if (!shim || !this.isStill(socket, shim)) return;
     const { clock } = this.host;
     const started = clock.monotonic();
     socket.askedAt = started;
-    const answer = await askShim(subject, shim);
+    const answer = await askShim(subject, shim, this.limits);
     if (!this.isStill(socket, shim)) return;
     socket.seconds = (clock.monotonic() - started) / 1000;
     if (typeof answer === 'number') return socket.failed(answer);

@@ -4,6 +4,7 @@ import { ID_PATTERN, type Sandbox } from '../../model/instance.js';
 import { timestamp } from '../../model/units.js';
 import { Discovery } from '../instances/discovery.js';
 import type { Instance } from '../instances/instance.js';
+import type { ProcessKey } from '../instances/merge.js';
 import type { Vmm } from '../instances/process-examiner.js';
 import type { ProcfsProcess } from '../procfs/held-process.js';
 import type { InstanceListQuery } from './instance-list.query.js';
@@ -57,9 +58,8 @@ export class InstanceView {
 
 /** The VMM first. A shim that contains its VMM stands in both roles. */
 function processes(instance: Instance, vmm: Vmm | undefined): object[] {
-  const { current, vhostThreads } = instance;
-  if (!current) return [];
-  const line = (role: string, { pid, startTicks }: ProcfsProcess, about: Partial<Vmm> = {}, threads: readonly number[] = []): object => ({
+  const { current, vhostThreads, record } = instance;
+  const line = (role: string, { pid, startTicks }: ProcessKey, about: Partial<Vmm> = {}, threads: readonly number[] = []): object => ({
     role,
     pid,
     start_ticks: startTicks,
@@ -67,6 +67,8 @@ function processes(instance: Instance, vmm: Vmm | undefined): object[] {
     executable: about.executable ?? null,
     vhost_threads: threads,
   });
+  // Held only beside a VMM; a source that lists them without one has just seen them.
+  if (!current) return instance.listed && !record.process ? (record.companions ?? []).map((one) => line(one.role, one)) : [];
   return [
     line('vmm', current, vmm, vhostThreads),
     ...[...instance.currentCompanions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([role, process]) => line(role, process, about(process))),

@@ -54,7 +54,8 @@ export class StatsView {
   private readonly interfaceRows: RowsByParent;
   private readonly shim: ShimView;
   private readonly reports: readonly CollectorReport[];
-  private readonly closing = new WeakMap<Instance, string>();
+  /** The closing sample, before and after the word for the state: a sandbox whose shim outlives its VMM is not stopped. */
+  private readonly closing = new WeakMap<Instance, readonly [string, string]>();
 
   constructor(
     private readonly tables: Tables,
@@ -75,12 +76,13 @@ export class StatsView {
     this.interfaceRows = new RowsByParent(tables.interfaces);
     this.shim = new ShimView(tables);
     this.reports = collection.sampler.states.map(reportOf);
-    collection.onEnd = (instance) => this.closing.set(instance, this.render(instance, 'back'));
+    collection.onEnd = (instance) => this.closing.set(instance, this.parts(instance, 'back'));
   }
 
   /** The document of one instance as JSON text. @param windowSeconds for its rates; without it they are over the last two sweeps */
   json(instance: Instance, windowSeconds?: number): string {
-    if (instance.row < 0) return this.closing.get(instance) ?? this.render(instance, 'front');
+    const closing = instance.row < 0 ? this.closing.get(instance) : undefined;
+    if (closing) return closing.join(instance.state);
     if (windowSeconds !== undefined) return this.render(instance, 'front', windowSeconds);
     const { sequence } = this.collection.last;
     const known = this.cache[instance.row];
@@ -101,18 +103,23 @@ export class StatsView {
   }
 
   private render(instance: Instance, generation: Generation, windowSeconds?: number): string {
-    const { id, name, row, hypervisor, sources, state, generation: born } = instance;
+    return this.parts(instance, generation, windowSeconds).join(instance.state);
+  }
+
+  private parts(instance: Instance, generation: Generation, windowSeconds?: number): [string, string] {
+    const { id, name, row, hypervisor, sources, generation: born } = instance;
     const ended = generation === 'back' || instance.endedMs !== null;
     const collectedMs = instance.sampledMs ?? this.collection.last.startedMs;
-    return (
+    return [
       `{"instance_id":${JSON.stringify(id)},"instance_name":${JSON.stringify(name)}${this.top.render(row, generation)}` +
-      `,"hypervisor":"${hypervisor}","state":"${ended ? 'stopped' : state}","source":${JSON.stringify(sources[0])}` +
-      `,"generation":${born},"collected_at":${JSON.stringify(timestamp(collectedMs))},"started_at":${JSON.stringify(timestamp(instance.startedMs))}` +
-      `,"cpu":{${this.group('cpu', row, generation)}},"memory":{${this.group('memory', row, generation)}}` +
-      `,"network":{"interfaces":[${this.interfaces(instance, generation)}]},"process":{${this.group('process', row, generation)}}` +
-      `,"shim":${this.shim.json(instance, generation)}` +
-      `,"rates":${ended ? 'null' : this.rates(instance, windowSeconds)},"collectors":{${this.collectors(instance, generation)}}}`
-    );
+        `,"hypervisor":"${hypervisor}","state":"`,
+      `","source":${JSON.stringify(sources[0])}` +
+        `,"generation":${born},"collected_at":${JSON.stringify(timestamp(collectedMs))},"started_at":${JSON.stringify(timestamp(instance.startedMs))}` +
+        `,"cpu":{${this.group('cpu', row, generation)}},"memory":{${this.group('memory', row, generation)}}` +
+        `,"network":{"interfaces":[${this.interfaces(instance, generation)}]},"process":{${this.group('process', row, generation)}}` +
+        `,"shim":${this.shim.json(instance, generation)}` +
+        `,"rates":${ended ? 'null' : this.rates(instance, windowSeconds)},"collectors":{${this.collectors(instance, generation)}}}`,
+    ];
   }
 
   private group(word: string, row: number, generation: Generation): string {
