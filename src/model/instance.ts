@@ -120,6 +120,8 @@ export interface InstanceSource {
    * shown to whoever may see the list. Missing where a source cannot leave anything out.
    */
   readonly problems?: ReadonlyMap<string, string>;
+  /** True where most problems are what others left behind: logged as information rather than as warnings. */
+  readonly leftovers?: boolean;
   /** Everything this source knows now; asked once per rescan, off the scrape path. May throw: the last good answer then stays. */
   list(): readonly InstanceRecord[] | Promise<readonly InstanceRecord[]>;
   /** True when the last `list` gave an older answer, because what it is made of cannot be read or understood now. */

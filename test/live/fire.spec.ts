@@ -80,8 +80,8 @@ describe('requests under fire', () => {
       type: get.headers.get('content-type'),
       body: '',
     });
-    // An instance without a process has no metrics.
-    expect(get.status).toBe(path === '/instances/known/metrics' ? 404 : 200);
+    // An instance without a process has no metrics; whose agent is wanted must be said.
+    expect(get.status).toBe({ '/instances/known/metrics': 404, '/agent-url': 400 }[path] ?? 200);
     for (const method of ['POST', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND']) {
       const answer = await raw(`${method} ${path} HTTP/1.1`);
       expectProblem(answer, 405, 'method_not_allowed');

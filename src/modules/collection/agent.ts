@@ -92,7 +92,8 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
       this.discovery.unreadable > 0 ? 'processes of other users cannot be examined, VMs may be among them; CAP_SYS_PTRACE is missing' : '',
     );
     for (const source of this.sources) {
-      for (const [entry, problem] of source.problems ?? []) this.tell(`source ${source.name}: ${entry}`, problem, 'log');
+      for (const [entry, problem] of source.problems ?? [])
+        this.tell(`source ${source.name}: ${entry}`, problem, source.leftovers ? 'log' : 'warn');
     }
   }
 

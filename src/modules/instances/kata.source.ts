@@ -44,6 +44,7 @@ interface Pass {
  */
 export class KataSource implements InstanceSource, KataDirectories {
   readonly name = 'kata';
+  readonly leftovers = true;
   directories: KataDirectories['directories'] = { present: false, roots: [] };
   private found = new Problems();
   private watch: KataWatch | null = null;

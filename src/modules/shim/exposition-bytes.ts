@@ -4,6 +4,7 @@ export const Is = { nameStart: 1, name: 2, labelStart: 4, label: 8, digit: 16, b
 export const Byte = {
   tab: 9,
   newline: 10,
+  carriageReturn: 13,
   blank: 32,
   quote: 34,
   hash: 35,

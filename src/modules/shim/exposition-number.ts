@@ -33,7 +33,7 @@ export function plainNumberEnd(bytes: Buffer, from: number): number {
 
 const INFINITE = /^([+-]?)inf(?:inity)?$/i;
 const NOT_A_NUMBER = /^nan$/i;
-const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 
 /**
  * What Go's ParseFloat takes besides, written so that every reader takes it: `.5`, `5.`, `inf`, long exponents. Hexadecimal and underscores

@@ -3,7 +3,7 @@ import { linesOf, type ReadingOptions, readShimText } from '../../../test/shim-r
 import { AGENT_ACTIONS, dragonballText, goShimText, SHIM_ACTIONS } from '../../../test/shim-texts.js';
 import { nothingDropped } from './drop-reasons.js';
 import { MAX_SERIES } from './exposition-parser.js';
-import { MAX_FAMILIES } from './family-book.js';
+import { MAX_FAMILIES, MAX_UNKNOWN_FAMILIES } from './family-book.js';
 import { mergeFamilies } from './merged-families.js';
 
 const merged = (text: string | Buffer, options?: ReadingOptions): string[] =>
@@ -190,11 +190,51 @@ describe('families', () => {
 
   it('are bounded in number, and so are series', () => {
     const many = Array.from({ length: MAX_FAMILIES + 50 }, (_, i) => `kata_agent_f${i} 1\n`).join('');
-    expect(readShimText(many)).toMatchObject({ series: MAX_FAMILIES, dropped: { limit: 50 } });
+    const over = MAX_FAMILIES + 50 - MAX_UNKNOWN_FAMILIES;
+    expect(readShimText(many)).toMatchObject({ series: MAX_UNKNOWN_FAMILIES, dropped: { ...nothingDropped(), limit: over } });
     const series = gauge(...Array.from({ length: MAX_SERIES + 7 }, (_, i) => `kata_agent_x{i="${i}"} 1`));
     expect(readShimText(series)).toMatchObject({ series: MAX_SERIES, dropped: { ...nothingDropped(), limit: 7 } });
     const refusedMany = Array.from({ length: MAX_FAMILIES + 50 }, (_, i) => `# TYPE kata_guest_load_${i} gauge\n`).join('');
     expect(readShimText(`${refusedMany}kata_agent_x 1\n`)).toMatchObject({ series: 0, dropped: { limit: 1 } });
+  });
+
+  it('that nobody knows are few in a sandbox; those of the vocabulary have their place beside them', () => {
+    const strange = (type: string): string =>
+      Array.from(
+        { length: 100 },
+        (_, i) => `# TYPE kata_agent_f${i} ${type}\nkata_agent_f${i}${type === 'summary' ? '_count' : ''} 1\n`,
+      ).join('');
+    for (const type of ['gauge', 'summary']) {
+      const { families, dropped } = readShimText(strange(type) + goShimText());
+      expect(families.filter(({ name }) => name.startsWith('kata_agent_f'))).toHaveLength(64);
+      expect(families).toHaveLength(64 + readShimText(goShimText()).families.length);
+      expect(dropped).toEqual({ ...nothingDropped(), limit: 36 });
+    }
+  });
+
+  it('do not have the name under which another says when its count began', () => {
+    const gauge = (name: string): string => `# TYPE ${name} gauge\n${name} 1\n`;
+    const counter = '# TYPE kata_agent_c_total counter\nkata_agent_c_total 1\n';
+    const summary = '# TYPE kata_agent_s summary\nkata_agent_s_sum 1\nkata_agent_s_count 1\n';
+    const text = counter + gauge('kata_agent_c_created') + summary + gauge('kata_agent_s_created');
+    expect(merged(text)).toHaveLength(3);
+    expect(dropped(text)).toEqual({ conflict: 2 });
+    expect(dropped(gauge('kata_shim_rpc_durations_histogram_milliseconds_created'))).toEqual({ conflict: 1 });
+  });
+
+  it('have the help that they were given whatever blanks stand before it, and none of a line with a carriage return', () => {
+    const help = (line: string): string => readShimText(`${line}\n# TYPE kata_agent_x gauge\nkata_agent_x 1\n`).families[0].help;
+    expect(help('#\t HELP\t kata_agent_x \t A  b ')).toBe('A  b ');
+    expect(help('# HELP kata_agent_x A\u2028b\u0085')).toBe('A?b?');
+    for (const none of [
+      '# HELP kata_agent_x',
+      '# HELP kata_agent_x ',
+      '# HELP kata_agent_xy A',
+      '#HELP kata_agent_x A',
+      '# HELPkata_agent_x A',
+    ])
+      expect(help(none)).toMatch(/^As the shim/);
+    expect(help('# HELP kata_agent_x A\r')).toMatch(/^As the shim/);
   });
 });
 
@@ -313,6 +353,24 @@ describe('numbers', () => {
     for (const sent of ['1 1.5', '1 2 3', '1 x', '1 # {a="b"} 1', `0.${'0'.repeat(420)}1`]) expect(value(sent)).toBeUndefined();
   });
 
+  it('and comments that are nearly one cost no more than their length', () => {
+    const fill = (line: string): string =>
+      Array(Math.floor((1 << 22) / line.length))
+        .fill(`${line}\n`)
+        .join('');
+    const texts = [
+      `# TYPE kata_agent_x gauge\n${fill(`# HELP kata_agent_x${' '.repeat(1370)}x\u2028`)}`,
+      fill(`kata_agent_x ${'1'.repeat(390)}x`),
+      `# TYPE kata_agent_h histogram\n${fill(`kata_agent_h_bucket{le="${'1'.repeat(1000)}x"} 1`)}`,
+    ];
+    for (const text of texts) {
+      const before = process.cpuUsage();
+      expect(readShimText(text).series).toBe(0);
+      const { user, system } = process.cpuUsage(before);
+      expect(user + system).toBeLessThan(800_000);
+    }
+  });
+
   it('that are counted are numbers, and not below zero', () => {
     const counted = (text: string) => merged(`# TYPE kata_agent_c counter\nkata_agent_c ${text}\n`).length;
     expect(['0', '-0', '+3', '1e9', '+Inf'].map(counted)).toEqual([1, 1, 1, 1, 1]);
@@ -402,6 +460,38 @@ describe('histograms and summaries', () => {
     expect(passed(text)).toHaveLength(count);
     const sent = text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
     expect(Object.values(dropped).reduce((sum, number) => sum + number, 0)).toBe(sent - count);
+  });
+
+  it.each([
+    ['buckets that fall', histogram(bucket('1', 7), bucket('+Inf', 3), '_sum 1', '_count 3')],
+    ['half a count', histogram(bucket('1'), bucket('+Inf', 1.5))],
+    ['a count without end', histogram(bucket('+Inf').replace(' 1', ' +Inf'))],
+    ['another count than +Inf', histogram(bucket('1'), bucket('+Inf', 3), '_sum 1', '_count 4')],
+    ['a sum below zero', histogram(bucket('+Inf'), '_sum -1', '_count 1')],
+    ['a sum that is no number', histogram(bucket('+Inf'), '_sum NaN', '_count 1')],
+    ['a sum of what may lie below zero', histogram(bucket('-1'), bucket('+Inf'), '_sum 1', '_count 1')],
+    ['a summary with such a sum', summary('{quantile="0.5"} 1', '_sum NaN', '_count 1')],
+    ['a summary with half a count', summary('_sum 1', '_count 1.5')],
+    ['a quantile below zero', summary('{quantile="0.5"} -1', '_sum 1', '_count 1')],
+  ])('with %s are not passed on at all', (_, text) => {
+    const good = ['_bucket{a="2",le="1"} 4', '_bucket{a="2",le="+Inf"} 5'];
+    const sent = text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
+    expect(readShimText(text)).toMatchObject({ series: 0, dropped: { ...nothingDropped(), misfit: sent } });
+    if (text.startsWith(histogram())) expect(passed(text + histogram(...good))).toEqual(good);
+  });
+
+  it.each(['inf', 'Inf', '+inf', 'INFINITY', '+Infinity'])('have the bound %s written as every reader takes it', (spelled) => {
+    const text = histogram(`_bucket{le="1",a="x"} 1`, `_bucket{le="${spelled}",a="x"} 2`, '_sum{a="x"} 1', '_count{a="x"} 2');
+    expect(passed(text)[1]).toBe('_bucket{le="+Inf",a="x"} 2');
+    expect(passed(text)).toHaveLength(4);
+    expect(passed(histogram(bucket('-inf', 0), bucket('1e0'), bucket(spelled)))[0]).toBe('_bucket{le="-Inf"} 0');
+  });
+
+  it('that are taken back leave no byte of theirs, whatever follows', () => {
+    const long = '2'.repeat(58);
+    const good = ['_bucket{a="3",le="+Inf"} 1', '_sum{a="3"} 1', '_count{a="3"} 1'];
+    expect(passed(histogram('_bucket{le="1"} 1', `_sum{a="${long}"} 5`, ...good))).toEqual(good);
+    expect(passed(histogram(`_bucket{a="${long}",le="1"} 1`, '_sum{a="2"} 5', ...good))).toEqual(good);
   });
 
   it('that are incomplete take nothing of their neighbours with them', () => {

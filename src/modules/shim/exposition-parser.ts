@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { type Dropped, type DropReason, nothingDropped } from './drop-reasons.js';
 import { Byte, CLASS, Is } from './exposition-bytes.js';
-import { respelledNumber } from './exposition-number.js';
-import { ExpositionReader, MALFORMED, MAX_LABELS, MAX_NAME_BYTES, TOO_LONG } from './exposition-reader.js';
+import { LabelReader } from './exposition-labels.js';
+import { ExpositionReader, MAX_NAME_BYTES } from './exposition-reader.js';
 import { FamilyBook, type FamilyDraft, Part, type Slot } from './family-book.js';
 import type { FamilyRules } from './family-rules.js';
 import { type Belonging, ScrapedText } from './scraped-text.js';
@@ -13,21 +13,10 @@ import { WIRE_TYPES, type WireType } from './vocabulary.js';
 export const MAX_SERIES = 20_000;
 const STEP_BYTES = 65_536;
 
-/** Labels that we add, and those that say whose a series of ours is; `__name__` and its like are Prometheus' own. */
-const RESERVED = ['sandbox_id', 'cri_uid', 'cri_name', 'cri_namespace', 'instance_id', 'instance_name', 'upstream'];
-/** By first byte, a bit for each length: what is worth a comparison. */
-const RESERVED_LENGTHS = RESERVED.reduce((lengths, name) => {
-  lengths[name.charCodeAt(0)] |= 1 << name.length;
-  return lengths;
-}, new Uint32Array(256));
-
-const LE = Buffer.from('le');
-const QUANTILE = Buffer.from('quantile');
 const TYPE_LINE = /^#[ \t]+TYPE[ \t]+([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]+([a-z]+)[ \t]*$/;
-const HELP_LINE = /^#[ \t]+HELP[ \t]+([a-zA-Z_:][a-zA-Z0-9_:]*)(?:[ \t]+(.*))?$/;
 const MAX_COMMENT_BYTES = 1400;
 /** What is not a letter to a reader of help. */
-const CONTROL_CHARACTERS = /[\u0000-\u0009\u000b-\u001f\u007f]/g;
+const CONTROL_CHARACTERS = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 /** How a text is to be read. */
 export interface Reading extends Belonging {
@@ -40,6 +29,7 @@ export interface Reading extends Belonging {
  */
 export class ExpositionParser {
   private readonly reader = new ExpositionReader();
+  private readonly labels = new LabelReader(this.reader);
   private readonly series = new SeriesSet();
   private order = new SeriesOrder();
   private owner: Belonging = { instanceId: '', labels: '' };
@@ -47,17 +37,14 @@ export class ExpositionParser {
   private dropped: Dropped = nothingDropped();
   private passed = 0;
   private isUtf8 = true;
-  private tail = Buffer.alloc(0);
-  private bareTail = Buffer.alloc(0);
   private slot: Slot | undefined;
   private family: FamilyDraft | undefined;
   private rangeStart = 0;
+  /** Where the line that is being written begins; moves with it when a series before it is taken back. */
+  private lineStart = 0;
+  /** Of the sample read last, where its series has several. */
+  private value = 0;
   private help = '';
-  /** Hash of the labels of the line, without the bound. */
-  private low = 0;
-  private high = 0;
-  private bound = Number.NaN;
-  private readonly nameHashes = new Int32Array(2 * MAX_LABELS);
 
   /** Nothing is read after the last newline: a sample that is cut may be half a number. */
   start(body: Buffer, reading: Reading): void {
@@ -66,14 +53,12 @@ export class ExpositionParser {
     const whole = body.subarray(0, body.lastIndexOf(Byte.newline) + 1);
     this.dropped = nothingDropped();
     if (whole.length < body.length) this.dropped.malformed++;
-    this.tail = Buffer.from(`,${labels}} `);
-    this.bareTail = Buffer.from(`{${labels}} `);
     this.isUtf8 = isUtf8(whole);
-    this.reader.start(whole, this.tail.length + 1);
+    this.reader.start(whole, this.labels.add(labels));
     this.series.clear();
     this.order = new SeriesOrder();
     this.book = new FamilyBook(rules);
-    this.passed = this.rangeStart = 0;
+    this.passed = this.rangeStart = this.lineStart = 0;
     this.slot = this.family = undefined;
     this.help = '';
   }
@@ -133,10 +118,10 @@ export class ExpositionParser {
     }
     if (slot.family !== this.family) this.enterFamily(slot.family);
     reader.makeRoom();
-    const start = reader.to;
-    const fault = this.words(slot) ?? this.place(slot, slot.family, start);
+    this.lineStart = reader.to;
+    const fault = this.words(slot) ?? this.place(slot, slot.family);
     if (fault !== undefined) {
-      reader.to = start;
+      reader.to = this.lineStart;
       this.drop(fault);
       return;
     }
@@ -156,127 +141,54 @@ export class ExpositionParser {
     const { reader } = this;
     const begin = reader.at;
     reader.write(slot.head);
-    this.low = slot.part >= Part.bucket ? 0 : slot.seed;
-    this.high = 0;
-    this.bound = Number.NaN;
-    const braced = reader.blanks() === Byte.open;
-    if (braced) {
-      const fault = this.labels(slot);
-      if (fault !== undefined) return fault;
-      if (reader.beyondAscii && !this.isUtf8 && !isUtf8(reader.body.subarray(begin, reader.at))) return 'malformed';
-      reader.blanks();
-    } else {
-      if (reader.at === begin) return 'malformed';
-      reader.write(this.bareTail);
-    }
+    const isBraced = reader.blanks() === Byte.open;
+    if (!isBraced && reader.at === begin) return 'malformed';
+    const fault = this.labels.read(slot, isBraced);
+    if (fault !== undefined) return fault;
+    if (reader.beyondAscii && !this.isUtf8 && !isUtf8(reader.body.subarray(begin, reader.at))) return 'malformed';
+    reader.blanks();
     const number = reader.at;
     if (!reader.number()) return 'malformed';
     const end = reader.at;
     if (!reader.ends()) return 'malformed';
+    if (slot.part >= Part.bucket) this.value = reader.numberIn(number, end);
     return slot.part === Part.value || slot.part === Part.sum || slot.part === Part.quantile ? undefined : this.countable(number, end);
   }
 
   /** What is counted is a number, and not below zero. */
   private countable(from: number, to: number): DropReason | undefined {
     const { reader } = this;
-    if (CLASS[reader.body[from]] & Is.digit) return undefined;
-    const number = Number(respelledNumber(reader.word(from, to))?.replace('Inf', 'Infinity'));
-    return number >= 0 ? undefined : 'misfit';
-  }
-
-  private labels(slot: Slot): DropReason | undefined {
-    const { reader } = this;
-    const start = reader.to;
-    reader.beyondAscii = false;
-    reader.put(Byte.open);
-    reader.at++;
-    for (let count = 0; ; count++) {
-      if (reader.blanks() === Byte.close) break;
-      if (count === MAX_LABELS) return 'limit';
-      if (count > 0) reader.put(Byte.comma);
-      const fault = this.label(slot, count);
-      if (fault !== undefined) return fault;
-      const byte = reader.blanks();
-      if (byte === Byte.comma) reader.at++;
-      else if (byte !== Byte.close) return 'malformed';
-    }
-    reader.at++;
-    const empty = reader.to === start + 1;
-    if (empty) reader.to = start;
-    reader.write(empty ? this.bareTail : this.tail);
-    return undefined;
-  }
-
-  private label(slot: Slot, index: number): DropReason | undefined {
-    const { reader, nameHashes } = this;
-    const from = reader.at;
-    const length = reader.label();
-    if (length === 0) return 'malformed';
-    if (length > MAX_NAME_BYTES) return 'limit';
-    if (this.isReserved(from, length)) return 'label';
-    const { low, high } = reader;
-    for (let other = 0; other < index; other++) if (nameHashes[2 * other] === low && nameHashes[2 * other + 1] === high) return 'label';
-    nameHashes[2 * index] = low;
-    nameHashes[2 * index + 1] = high;
-    const size = reader.quoted();
-    if (size === MALFORMED) return 'malformed';
-    if (size === TOO_LONG) return 'limit';
-    if (slot.part >= Part.bucket && this.isBound(slot, from, length)) return this.readBound(slot.part);
-    // A label without a value is no label to Prometheus.
-    if (size > 0) this.mix(reader.low, reader.high);
-    return undefined;
-  }
-
-  /** Labels add up, in whatever order they stand. */
-  private mix(low: number, high: number): void {
-    const spread = Math.imul(low ^ (low >>> 15) ^ high, 0x85ebca6b);
-    this.low = (this.low + (spread ^ (spread >>> 13))) | 0;
-    this.high = (this.high + Math.imul(high ^ (low >>> 11), 0xc2b2ae35)) | 0;
-  }
-
-  private isReserved(from: number, length: number): boolean {
-    const { reader } = this;
-    const first = reader.body[from];
-    if (first === Byte.underscore && reader.body[from + 1] === Byte.underscore) return true;
-    if (length > 31 || !(RESERVED_LENGTHS[first] & (1 << length))) return false;
-    return RESERVED.includes(reader.word(from, from + length));
-  }
-
-  private isBound({ family }: Slot, from: number, length: number): boolean {
-    const name = family?.words.type === 'summary' ? QUANTILE : LE;
-    return length === name.length && this.reader.stands(name, from);
-  }
-
-  private readBound(part: Part): DropReason | undefined {
-    if (part !== Part.bucket && part !== Part.quantile) return 'misfit';
-    const { reader } = this;
-    const bound = reader.valueNumber();
-    if (Number.isNaN(bound) || (part === Part.quantile && !(bound >= 0 && bound <= 1))) return 'misfit';
-    this.bound = bound;
-    return undefined;
+    return CLASS[reader.body[from]] & Is.digit || reader.numberIn(from, to) >= 0 ? undefined : 'misfit';
   }
 
   /** Whether the sample may stand beside those before it. */
-  private place({ part }: Slot, family: FamilyDraft, start: number): DropReason | undefined {
-    const { low, high, bound, order } = this;
+  private place({ part }: Slot, family: FamilyDraft): DropReason | undefined {
+    const { order } = this;
+    const { low, high, bound } = this.labels;
     if (part < Part.bucket) return this.series.add(low, high) ? undefined : 'duplicate';
-    if (order.goesOn(family, low, high)) return order.takes(part, bound) ? undefined : 'misfit';
-    const moved = start - this.takeBack(start);
-    return order.opens(family, part, low, high, bound, start - moved) ? undefined : 'misfit';
+    if (!(order.goesOn(family, low, high) ? order.takes(part, bound) : this.opens(family, part))) return 'misfit';
+    order.weigh(part, this.value);
+    return undefined;
   }
 
-  /** Closes the open series. @returns where the line that was begun behind it stands now */
-  private takeBack(lineStart: number): number {
-    const incomplete = this.order.close();
-    if (!incomplete) return lineStart;
-    const { reader } = this;
-    const { family, start, samples } = incomplete;
+  private opens(family: FamilyDraft, part: Part): boolean {
+    this.takeBack();
+    const { low, high, bound } = this.labels;
+    return this.order.opens(family, part, low, high, bound, this.lineStart);
+  }
+
+  /** Closes the open series. What stands behind it moves to its place where it is not passed on. */
+  private takeBack(): void {
+    const refused = this.order.close();
+    if (!refused) return;
+    const { reader, lineStart } = this;
+    const { family, start, samples } = refused;
     reader.out.copyWithin(start, lineStart, reader.to);
     reader.to -= lineStart - start;
+    this.lineStart = start;
     family.series -= samples;
     this.passed -= samples;
     this.dropped.misfit += samples;
-    return start;
   }
 
   private enterFamily(family: FamilyDraft): void {
@@ -287,7 +199,8 @@ export class ExpositionParser {
 
   private leaveFamily(): void {
     const { reader, family } = this;
-    this.takeBack(reader.to);
+    this.lineStart = reader.to;
+    this.takeBack();
     if (family && reader.to > this.rangeStart) family.ranges.push(this.rangeStart, reader.to);
     this.family = undefined;
   }
@@ -297,24 +210,37 @@ export class ExpositionParser {
     const { at: from } = reader;
     reader.skipLine();
     const end = reader.at - 1;
-    if (end - from > MAX_COMMENT_BYTES) return;
+    if (end - from > MAX_COMMENT_BYTES || reader.body.subarray(from, end).includes(Byte.carriageReturn)) return;
     const type = TYPE_LINE.exec(reader.word(from, end));
     if (type) {
       const family = book?.declare(type[1], wireType(type[2]));
-      if (family) family.help ??= this.helpOf(family);
+      if (family) family.help ??= helpOf(this.help, family.words.ownName);
       return;
     }
     this.help = reader.body.toString('utf8', from, end);
     const latest = book?.families.at(-1);
-    if (latest && latest.series === 0) latest.help ??= this.helpOf(latest);
+    if (latest && latest.series === 0) latest.help ??= helpOf(this.help, latest.words.ownName);
   }
+}
 
-  /** The last HELP, if it is this family's. */
-  private helpOf({ words: { ownName } }: FamilyDraft): string | undefined {
-    const help = HELP_LINE.exec(this.help);
-    if (help?.[1] !== ownName || help[2] === undefined) return undefined;
-    return help[2].replace(/\\([\\n])/g, (_, escaped) => (escaped === 'n' ? '\n' : escaped)).replace(CONTROL_CHARACTERS, '?');
+/** What a comment says if it is the HELP of this family. By hand: no word of it is looked at twice, however many blanks there are. */
+function helpOf(comment: string, ownName: string): string | undefined {
+  let at = 1;
+  for (const word of ['HELP', ownName]) {
+    const from = afterBlanks(comment, at);
+    if (from === at || !comment.startsWith(word, from)) return undefined;
+    at = from + word.length;
   }
+  const from = afterBlanks(comment, at);
+  if (from === at || from === comment.length) return undefined;
+  const help = comment.slice(from).replace(/\\([\\n])/g, (_, escaped) => (escaped === 'n' ? '\n' : escaped));
+  return help.replace(CONTROL_CHARACTERS, '?');
+}
+
+function afterBlanks(text: string, from: number): number {
+  let at = from;
+  while (text[at] === ' ' || text[at] === '\t') at++;
+  return at;
 }
 
 function wireType(word: string): WireType {

@@ -3,6 +3,8 @@ import { type FamilyRules, printedName } from './family-rules.js';
 import { namesOf, VOCABULARY, type WireType } from './vocabulary.js';
 
 export const MAX_FAMILIES = 2000;
+/** Of those, families that are not in the vocabulary: each costs all pages of the host a name. */
+export const MAX_UNKNOWN_FAMILIES = 64;
 
 /** What a sample is to its family. */
 export const Part = { value: 0, counter: 1, bucket: 2, quantile: 3, sum: 4, count: 5 } as const;
@@ -95,6 +97,7 @@ export class FamilyBook {
   /** Names that are printed. */
   private readonly taken = new Set<string>();
   private registered = 0;
+  private unknown = 0;
   private seeds = 0;
 
   constructor(private readonly rules: FamilyRules) {}
@@ -127,7 +130,8 @@ export class FamilyBook {
     const printed = printedName(own);
     const refusal = this.rules.refusesFamily(printed, wire);
     if (refusal !== undefined) return refusal;
-    return namesOf(printed, printedType(printed, wire)).some((name) => this.taken.has(name)) ? 'conflict' : undefined;
+    if (namesOf(printed, printedType(printed, wire)).some((name) => this.taken.has(name))) return 'conflict';
+    return this.unknown >= MAX_UNKNOWN_FAMILIES && !VOCABULARY.has(printed) ? 'limit' : undefined;
   }
 
   private add(own: string, wire: WireType): FamilyDraft {
@@ -135,6 +139,7 @@ export class FamilyBook {
     const { name, type, help, samples } = words;
     const family: FamilyDraft = { words, help, series: 0, ranges: [], ended: new Set() };
     this.families.push(family);
+    if (!VOCABULARY.has(name)) this.unknown++;
     for (const taken of namesOf(name, type)) this.taken.add(taken);
     // Names that belong to it and that no sample of its type has.
     if (type === 'counter') for (const sent of namesOf(own, type)) this.slots.set(sent, refused(sent, 'conflict'));

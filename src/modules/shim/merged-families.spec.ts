@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { linesOf, readShimText } from '../../../test/shim-reading.js';
 import { dragonballText, goShimText } from '../../../test/shim-texts.js';
-import { mergeFamilies } from './merged-families.js';
+import { MAX_UNKNOWN_MERGED, mergeFamilies } from './merged-families.js';
+import type { PassedBody } from './pass-through.js';
 
 /** Sandboxes s-0, s-1 … with these texts. */
 const merge = (...texts: readonly string[]) => mergeFamilies(texts.map((text, index) => readShimText(text, { id: `s-${index}` })));
 const shapes = (...texts: readonly string[]) =>
   merge(...texts).families.map(({ name, type, bodies }) => [name, type, bodies.map(({ instanceId }) => instanceId)]);
+const linesIn = ({ lines }: PassedBody): number => lines.toString().split('\n').length - 1;
 const typed = (name: string, type: string): string => `# HELP ${name} As ${type}.\n# TYPE ${name} ${type}\n${name} 1\n`;
 
 describe('families of many sandboxes', () => {
@@ -36,7 +38,6 @@ describe('families of many sandboxes', () => {
     expect(shapes(x, y, y)).toEqual([['kata_agent_x', 'counter', ['s-1', 's-2']]]);
     expect(merge(x, y, y).families[0].help).toBe('As counter.');
     expect(merge(x, y, y).conflicts).toEqual(new Map([['s-0', 1]]));
-    expect(shapes(y, x)).toEqual([['kata_agent_x', 'counter', ['s-0']]]);
   });
 
   it('of the vocabulary cannot be taken from anybody', () => {
@@ -54,9 +55,49 @@ describe('families of many sandboxes', () => {
     expect(shapes(gauge, summary, summary)).toEqual([['kata_agent_x', 'summary', ['s-1', 's-2']]]);
     expect(merge(gauge, summary, summary).conflicts).toEqual(new Map([['s-0', 1]]));
     expect(shapes(gauge, summary, gauge)).toEqual([['kata_agent_x_count', 'gauge', ['s-0', 's-2']]]);
-    expect(shapes(gauge, summary)).toEqual([['kata_agent_x', 'summary', ['s-1']]]);
     const total = typed('kata_agent_y_total', 'counter');
     expect(shapes(total, total, typed('kata_agent_y', 'gauge'))).toEqual([['kata_agent_y_total', 'counter', ['s-0', 's-1']]]);
+  });
+
+  it('of which nobody knows who is right are not passed on: a tie is nobody’s', () => {
+    const [x, y] = [typed('kata_agent_x', 'gauge'), typed('kata_agent_x', 'counter')];
+    const lost = (...ids: readonly string[]) => new Map(ids.map((id) => [id, 1]));
+    expect(merge(y, x)).toEqual({ families: [], conflicts: lost('s-0', 's-1') });
+    expect(merge(y, x, x, y, typed('kata_agent_x', 'untyped')).families).toEqual([]);
+    expect(merge(typed('kata_agent_x_total', 'counter'), x)).toEqual({ families: [], conflicts: lost('s-0', 's-1') });
+    const alone = typed('kata_agent_z', 'gauge');
+    expect(shapes(x + alone, typed('kata_agent_x_total', 'counter'))).toEqual([['kata_agent_z', 'gauge', ['s-0']]]);
+    const bystander = typed('kata_agent_x_created', 'gauge');
+    expect(shapes(x, typed('kata_agent_x_total', 'counter'), bystander)).toEqual([]);
+    expect(shapes(x, x, typed('kata_agent_x_total', 'counter'), bystander)).toEqual([
+      ['kata_agent_x', 'gauge', ['s-0', 's-1']],
+      ['kata_agent_x_created', 'gauge', ['s-3']],
+    ]);
+  });
+
+  it('of the agent’s process are of the vocabulary: one sandbox cannot take them from another', () => {
+    const cpu = 'kata_agent_process_cpu_seconds';
+    const lie = typed(cpu, 'gauge') + typed('kata_agent_process_open_fds', 'counter');
+    const good = typed(`${cpu}_total`, 'counter') + typed('kata_agent_process_open_fds', 'gauge');
+    expect(shapes(lie, good)).toEqual([
+      [`${cpu}_total`, 'counter', ['s-1']],
+      ['kata_agent_process_open_fds', 'gauge', ['s-1']],
+    ]);
+  });
+
+  it('beyond the vocabulary have a budget: those that most sandboxes have, then by name', () => {
+    const strange = (sandbox: number): string => Array.from({ length: 64 }, (_, i) => `kata_agent_s${sandbox}_${i} 1\n`).join('');
+    const shared = 'kata_agent_zz 1\n';
+    const texts = Array.from({ length: 100 }, (_, s) => (s < 2 ? shared : '') + strange(s) + goShimText(s + 1));
+    const read = texts.map((text, index) => readShimText(text, { id: `s-${index}` }));
+    const { families, conflicts } = mergeFamilies(read);
+    const unknown = families.filter(({ name }) => /^kata_agent_(s\d+_|zz)/.test(name)).map(({ name }) => name);
+    expect(unknown).toHaveLength(MAX_UNKNOWN_MERGED);
+    expect(unknown).toContain('kata_agent_zz');
+    expect(families).toHaveLength(MAX_UNKNOWN_MERGED + readShimText(goShimText()).families.length);
+    const passed = families.reduce((sum, { bodies }) => sum + bodies.reduce((lines, body) => lines + linesIn(body), 0), 0);
+    const lost = [...conflicts.values()].reduce((sum, series) => sum + series, 0);
+    expect(passed + lost).toBe(read.reduce((sum, { series }) => sum + series, 0));
   });
 
   it('lost twice over are counted once', () => {

@@ -41,8 +41,8 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
   private readonly lanes = new Lanes(AT_A_TIME);
   private readonly parsers: ExpositionParser[] = [];
   private readonly rules = new Map<Runtime, FamilyRules>();
-  /** Directories of the sandboxes whose shims are being asked. */
-  private readonly asked = new Set<string>();
+  /** Questions under way, by directory of the sandbox. */
+  private readonly asked = new Map<string, Promise<void>>();
   private merged: MergedFamilies | null = null;
   private seen = 0;
   /** Nobody is asked by a timer any more. */
@@ -176,12 +176,14 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
 
   private async question(socket: ShimSocket): Promise<void> {
     const { directory } = socket.subject.record.sandbox ?? {};
+    if (directory === undefined) return;
     // One that was forgotten and is back, while the question to what it was before is still under way.
-    if (directory === undefined || this.asked.has(directory)) return;
-    this.asked.add(directory);
+    for (let other = this.asked.get(directory); other; other = this.asked.get(directory)) await other.catch(() => undefined);
     const wasFailing = socket.inRow > 0;
+    const own = this.put(socket);
+    this.asked.set(directory, own);
     try {
-      await this.put(socket);
+      await own;
     } finally {
       this.asked.delete(directory);
       if (socket.inRow > 0 !== wasFailing) this.tell(socket);

@@ -11,6 +11,11 @@ interface Open {
   part: Part;
   /** Of the last bucket or quantile. */
   bound: number;
+  /** What the last bucket counted. */
+  height: number;
+  /** Its first bound is below zero, so that no sum of it is one that only grows. */
+  readonly isBelowZero: boolean;
+  isBroken: boolean;
 }
 
 /** 53 bits of the hash: what a number holds exactly. */
@@ -18,7 +23,8 @@ const keyOf = (low: number, high: number): number => (low >>> 0) * 2 ** 21 + (hi
 
 /**
  * Histograms and summaries as both formats want them and both runtimes write them: the samples of a series together, bounds rising, `+Inf`
- * last, then sum, then count. What is out of this order is not passed on, so that nothing has to be sorted and nothing kept.
+ * last, then sum, then count. What is out of this order is not passed on, so that nothing has to be sorted and nothing kept. A series whose
+ * numbers OpenMetrics forbids is not passed on at all: a reader of it refuses the whole page.
  */
 export class SeriesOrder {
   private open: Open | null = null;
@@ -46,11 +52,18 @@ export class SeriesOrder {
     const isBound = part === Part.bucket || part === Part.quantile;
     if (isBound ? Number.isNaN(bound) : family.words.type === 'histogram') return false;
     if (family.ended.has(keyOf(low, high))) return false;
-    this.open = { family, low, high, start, samples: 1, part, bound };
+    this.open = { family, low, high, start, samples: 1, part, bound, height: 0, isBelowZero: bound < 0, isBroken: false };
     return true;
   }
 
-  /** Ends the open series. @returns it where it is incomplete: its samples are to be taken back */
+  /** @param value of the sample that has just been placed */
+  weigh(part: Part, value: number): void {
+    const { open } = this;
+    if (open && !fits(open, part, value)) open.isBroken = true;
+    if (open && part === Part.bucket) open.height = value;
+  }
+
+  /** Ends the open series. @returns it where it is incomplete or broken: its samples are to be taken back */
   close(): { readonly family: FamilyDraft; readonly start: number; readonly samples: number } | null {
     const { open } = this;
     this.open = null;
@@ -58,6 +71,15 @@ export class SeriesOrder {
     open.family.ended.add(keyOf(open.low, open.high));
     // A histogram has the bucket of everything, and a count where it has a sum.
     const isWhole = open.family.words.type !== 'histogram' || (open.bound === Number.POSITIVE_INFINITY && open.part !== Part.sum);
-    return isWhole ? null : open;
+    return isWhole && !open.isBroken ? null : open;
   }
+}
+
+/** Buckets count whole numbers that do not fall, and the count is that of `+Inf`; a sum of what is counted does not fall below zero. */
+function fits({ family, height, isBelowZero }: Open, part: Part, value: number): boolean {
+  if (part === Part.quantile) return !(value < 0);
+  if (part === Part.sum) return value >= 0 && !isBelowZero;
+  if (!Number.isInteger(value)) return false;
+  if (part === Part.bucket) return value >= height;
+  return family.words.type !== 'histogram' || value === height;
 }

@@ -22,6 +22,17 @@ describe('a set of series', () => {
     for (let i = 0; i < 10_000; i++) expect(set.add(i, i * 2)).toBe(true);
   });
 
+  it('loses nothing while it grows, not even what a chain leaves no place for', () => {
+    const set = new SeriesSet();
+    const chain = [...Array.from({ length: 64 }, (_, i) => ({ low: 8191 + 8192 * i, high: 2 * i })), { low: 0, high: 0 }];
+    for (const { low, high } of chain) expect(set.add(low, high)).toBe(true);
+    const grown = [2000, 4200].map((count) => {
+      for (let i = 0; i < count; i++) set.add(100 + i, 2);
+      return chain.filter(({ low, high }) => set.add(low, high));
+    });
+    expect(grown).toEqual([[], []]);
+  });
+
   it('does not walk along a chain that somebody made', () => {
     const set = new SeriesSet();
     const taken = Array.from({ length: 1000 }, (_, i) => set.add(0, 2 * i)).filter(Boolean).length;

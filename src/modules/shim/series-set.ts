@@ -39,6 +39,16 @@ export class SeriesSet {
   private grow(): void {
     const old = this.slots;
     this.slots = new Int32Array(old.length * 2);
-    for (let slot = 0; slot < old.length; slot += 2) if (old[slot + 1] !== 0) this.put(old[slot], old[slot + 1]);
+    for (let slot = 0; slot < old.length; slot += 2) if (old[slot + 1] !== 0) this.putBack(old[slot], old[slot + 1]);
+  }
+
+  /** However far from its place: one left out now would be new to a larger set. What stands before it is for `put` a chain, so it is found. */
+  private putBack(low: number, high: number): void {
+    const { slots } = this;
+    const mask = slots.length / 2 - 1;
+    let slot = low & mask;
+    while (slots[2 * slot + 1] !== 0) slot = (slot + 1) & mask;
+    slots[2 * slot] = low;
+    slots[2 * slot + 1] = high;
   }
 }

@@ -28,10 +28,20 @@ describe('the vocabulary', () => {
   });
 
   it('names the samples of a family in both formats', () => {
-    expect(namesOf('a_total', 'counter')).toEqual(['a_total', 'a']);
-    expect(namesOf('a', 'counter')).toEqual(['a']);
+    expect(namesOf('a_total', 'counter')).toEqual(['a_total', 'a', 'a_created']);
+    expect(namesOf('a', 'counter')).toEqual(['a', 'a_created']);
     expect(namesOf('a_total', 'gauge')).toEqual(['a_total']);
-    expect(namesOf('a', 'histogram')).toEqual(['a', 'a_bucket', 'a_sum', 'a_count']);
-    expect(namesOf('a', 'summary')).toEqual(['a', 'a_sum', 'a_count']);
+    expect(namesOf('a', 'histogram')).toEqual(['a', 'a_bucket', 'a_sum', 'a_count', 'a_created']);
+    expect(namesOf('a', 'summary')).toEqual(['a', 'a_sum', 'a_count', 'a_created']);
+  });
+
+  it('has what agents said of their process while they had a collector of it', () => {
+    const words = [...VOCABULARY].filter(([name]) => name.startsWith('kata_agent_process_'));
+    expect(words.map(([name, { type }]) => [name.slice('kata_agent_process_'.length), type])).toEqual([
+      ['cpu_seconds_total', 'counter'],
+      ...['max_fds', 'open_fds', 'resident_memory_bytes', 'start_time_seconds', 'virtual_memory_bytes', 'virtual_memory_max_bytes'].map(
+        (word) => [word, 'gauge'],
+      ),
+    ]);
   });
 });

@@ -77,6 +77,16 @@ const FAMILIES: Readonly<Record<string, Words>> = {
     proc_stat: 'Agent process statistics, in clock ticks.',
     io_stat: 'Agent process IO statistics.',
   },
+  /** The Rust client's process collector, in agents that still had it. */
+  kata_agent_process_: {
+    cpu_seconds_total: counter('CPU time of the agent process, in seconds.'),
+    max_fds: 'Maximum number of open file descriptors of the agent process.',
+    open_fds: 'Open file descriptors of the agent process.',
+    resident_memory_bytes: 'Resident memory of the agent process, in bytes.',
+    start_time_seconds: 'Start of the agent process by the guest’s clock, in seconds since 1970.',
+    virtual_memory_bytes: 'Virtual memory of the agent process, in bytes.',
+    virtual_memory_max_bytes: 'Most virtual memory that the agent process may have, in bytes.',
+  },
   kata_guest_: {
     load: 'Guest system load.',
     tasks: 'Guest system tasks.',
@@ -149,19 +159,22 @@ export const VOCABULARY: ReadonlyMap<string, KnownFamily> = new Map(
   ),
 );
 
+/** Of what is counted OpenMetrics may say when that began: no other family may have that name. */
+const CREATED = '_created';
 const SUFFIXES: Readonly<Record<WireType, readonly string[]>> = {
   counter: [],
   gauge: [],
   unknown: [],
-  histogram: ['_bucket', '_sum', '_count'],
-  summary: ['_sum', '_count'],
+  histogram: ['_bucket', '_sum', '_count', CREATED],
+  summary: ['_sum', '_count', CREATED],
 };
 const TOTAL = '_total';
 
 /** Every name that a head or a sample of such a family has in the text format or in OpenMetrics, the family's own first. */
 export function namesOf(name: string, type: WireType): string[] {
-  const base = type === 'counter' && name.endsWith(TOTAL) ? [name.slice(0, -TOTAL.length)] : [];
-  return [name, ...base, ...SUFFIXES[type].map((suffix) => name + suffix)];
+  if (type !== 'counter') return [name, ...SUFFIXES[type].map((suffix) => name + suffix)];
+  const base = name.endsWith(TOTAL) ? name.slice(0, -TOTAL.length) : name;
+  return base === name ? [name, name + CREATED] : [name, base, base + CREATED];
 }
 
 /** All names of the vocabulary's families: no other family may have one of them. */
