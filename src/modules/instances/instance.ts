@@ -55,6 +55,9 @@ export class Instance implements Subject {
   get id(): string {
     return this.merged.id;
   }
+  get sandboxId(): string | undefined {
+    return this.merged.record.sandbox?.id;
+  }
   get name(): string {
     return clean(this.merged.record.name ?? this.merged.id);
   }

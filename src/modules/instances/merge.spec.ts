@@ -23,6 +23,15 @@ describe('mergeSightings', () => {
     ]);
   });
 
+  it('leaves a sandbox its own id and hypervisor, whatever an earlier source calls them', () => {
+    const sandbox = { id: 'box', runtime: 'rust', hypervisor: 'qemu', vmmInShim: false } as const;
+    const [merged] = mergeSightings([
+      sighting('registration', 'vm-1', P1, { hypervisor: 'cloud-hypervisor' }),
+      sighting('kata', 'box', P1, { hypervisor: 'qemu', sandbox }),
+    ]);
+    expect(merged).toMatchObject({ id: 'vm-1', record: { hypervisor: 'cloud-hypervisor', sandbox } });
+  });
+
   it('makes one instance of an id that two sources know, where at most one has a process', () => {
     const merged = mergeSightings([sighting('file', 'vm-1'), sighting('host', 'vm-1', P1)]);
     expect(merged).toMatchObject([{ id: 'vm-1', sources: ['file', 'host'], process: P1 }]);

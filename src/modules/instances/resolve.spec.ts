@@ -14,6 +14,16 @@ describe('resolve', () => {
     expect(resolve('xy', all).id).toBe('xyz');
   });
 
+  it('knows a sandbox by Kata’s id, whatever else it is called, but for who has that id', () => {
+    const sandboxes = new Map([
+      ['vm-1', { id: 'vm-1', name: 'box-2', sandboxId: 'box-1' }],
+      ['vm-2', { id: 'vm-2', name: 'box-1', sandboxId: 'box-2' }],
+      ['box-3', { id: 'box-3', name: 'c' }],
+      ['vm-4', { id: 'vm-4', name: 'd', sandboxId: 'box-3' }],
+    ]);
+    expect(['box-1', 'box-2', 'box-3'].map((key) => resolve(key, sandboxes).id)).toEqual(['vm-1', 'vm-2', 'box-3']);
+  });
+
   it.each(['abc', 'd', 'twin'])('says that %s is ambiguous', (key) => {
     expect(() => resolve(key, all)).toThrow(expect.objectContaining({ code: 'ambiguous', status: 409 }));
   });

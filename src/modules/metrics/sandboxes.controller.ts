@@ -41,7 +41,7 @@ export class SandboxesController {
   })
   async list(@Res() reply: FastifyReply, @Headers('accept') accept?: string): Promise<void> {
     await this.collection.fresh();
-    const ids = this.tables.sandboxes.order.keys.map(({ parent }) => parent.id);
+    const ids = this.tables.sandboxes.order.keys.map(({ parent: { id, record } }) => record.sandbox?.id ?? id).sort();
     void reply.headers({ 'cache-control': 'no-store', vary: 'accept' });
     if (qualityOf(accept, 'text/html') > qualityOf(accept, 'text/plain')) {
       await reply
