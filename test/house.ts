@@ -69,8 +69,8 @@ export class House {
   async close(): Promise<void> {
     for (const instance of this.registry.all()) {
       this.sampler.detach(instance);
-      instance.offerCompanions(null);
-      instance.releaseCompanions();
+      instance.companions.forget();
+      instance.companions.release();
       instance.incoming?.close();
       instance.process?.close();
     }

@@ -154,7 +154,7 @@ export class Collection {
     for (const change of this.registry.takeChanges()) {
       const { instance } = change;
       if (change.kind === 'remove') {
-        instance.offerCompanions(null);
+        instance.companions.forget();
         this.release(instance);
       } else if (change.kind === 'start') this.start(instance, change.vhostThreads, startedAt);
       else if (instance.row >= 0) {
@@ -186,7 +186,7 @@ export class Collection {
 
   /** What a rescan found beside the VMM. A sandbox stays one for as long as its VMM lives, even when its files are gone first. */
   private adopt(instance: Instance): void {
-    instance.adoptCompanions();
+    instance.companions.adopt();
     if (instance.record.sandbox && instance.sandboxRow < 0) instance.sandboxRow = this.tables.sandboxes.add({ parent: instance });
   }
 
@@ -209,7 +209,7 @@ export class Collection {
   }
 
   private close(instance: Instance): void {
-    instance.releaseCompanions();
+    instance.companions.release();
     instance.process?.close();
     instance.process = null;
   }

@@ -8,11 +8,8 @@ import {
   type Nic,
 } from '../../model/instance.js';
 import type { ProcfsProcess } from '../procfs/held-process.js';
+import { Companions } from './companions.js';
 import type { MergedInstance } from './merge.js';
-
-/** The processes beside the VMM by role; one that is the VMM itself is the same object. */
-export type HeldCompanions = ReadonlyMap<CompanionRole, ProcfsProcess>;
-const NO_COMPANIONS: HeldCompanions = new Map();
 
 const STOPPED_BY_SIGNAL = 'T'.charCodeAt(0);
 const TRACED = 't'.charCodeAt(0);
@@ -25,6 +22,7 @@ export class Instance implements Subject {
   process: ProcfsProcess | null = null;
   /** Found by a rescan, to be taken over by the next sweep. */
   incoming: ProcfsProcess | null = null;
+  readonly companions = new Companions((process) => process === this.process || process === this.incoming);
   vhostThreads: readonly number[] = [];
   sandboxRow = -1;
   /** Counts the VMM processes this instance has had; its counters start anew with each. */
@@ -44,9 +42,6 @@ export class Instance implements Subject {
   /** Whether some source named it in the last rescan. */
   listed = true;
   private merged: MergedInstance;
-  private companions: HeldCompanions = NO_COMPANIONS;
-  /** Found by a rescan, to be taken over by the next sweep; null when nothing changed. */
-  private incomingCompanions: HeldCompanions | null = null;
 
   constructor(merged: MergedInstance) {
     this.merged = merged;
@@ -93,39 +88,7 @@ export class Instance implements Subject {
   }
 
   companion(role: CompanionRole): ProcfsProcess | null {
-    return this.companions.get(role) ?? null;
-  }
-
-  /** Those that the last rescan found; in force from the next sweep on. */
-  get currentCompanions(): HeldCompanions {
-    return this.incomingCompanions ?? this.companions;
-  }
-
-  /** @param next may hold processes of `currentCompanions`, or the VMM's own; null takes back an offer */
-  offerCompanions(next: HeldCompanions | null): void {
-    this.close(this.incomingCompanions, [this.companions, next]);
-    this.incomingCompanions = next;
-  }
-
-  /** In a sweep: from now on the collectors see what the last rescan found. */
-  adoptCompanions(): void {
-    if (!this.incomingCompanions) return;
-    this.close(this.companions, [this.incomingCompanions]);
-    this.companions = this.incomingCompanions;
-    this.incomingCompanions = null;
-  }
-
-  /** Before `process` is closed. What a rescan offers stays. */
-  releaseCompanions(): void {
-    this.close(this.companions, [this.incomingCompanions]);
-    this.companions = NO_COMPANIONS;
-  }
-
-  private close(companions: HeldCompanions | null, kept: readonly (HeldCompanions | null)[]): void {
-    for (const process of companions?.values() ?? []) {
-      const used = process === this.process || process === this.incoming || kept.some((map) => map && [...map.values()].includes(process));
-      if (!used) process.close();
-    }
+    return this.companions.get(role);
   }
 
   update(merged: MergedInstance): void {

@@ -34,7 +34,7 @@ function shimAlone(id: string): void {
 /** What the sweeps, which are not here, would take over. */
 function release(registry: Registry): void {
   for (const instance of registry.all()) {
-    instance.offerCompanions(null);
+    instance.companions.forget();
     instance.incoming?.close();
     instance.incoming = null;
   }

@@ -1,12 +1,12 @@
 import { withDeadline } from '../../host/deadline.js';
 import type { Host } from '../../host/host.js';
 import { Slicer } from '../../host/slicer.js';
-import { type CompanionRole, ID_PATTERN, type InstanceRecord, type InstanceSource } from '../../model/instance.js';
+import { ID_PATTERN, type InstanceRecord, type InstanceSource } from '../../model/instance.js';
 import { Outcome } from '../../model/outcome.js';
 import { ticksToMilliseconds } from '../../model/units.js';
 import { hasEnded, holdProcess, isEnding, type ProcfsProcess } from '../procfs/held-process.js';
 import { checkClaim } from './claims.js';
-import { type HeldCompanions, Instance } from './instance.js';
+import { Instance } from './instance.js';
 import { type MergedInstance, mergeSightings, type ProcessKey, type Sighting } from './merge.js';
 import type { ProcSource } from './proc.source.js';
 import { resolve } from './resolve.js';
@@ -192,7 +192,7 @@ export class Registry {
     instance.update(merged);
     if (!known) this.instances.set(merged.id, instance);
     if (!merged.process) {
-      instance.offerCompanions(null);
+      instance.companions.forget();
       return;
     }
     const vhostThreads = this.discovery?.vhostThreads(merged.process.pid) ?? [];
@@ -200,7 +200,12 @@ export class Registry {
     if (current?.pid === merged.process.pid && current.startTicks === merged.process.startTicks) {
       const changed = nicsBefore !== JSON.stringify(instance.nics) || vhostThreads.join() !== instance.vhostThreads.join();
       const joined = sandboxBefore !== JSON.stringify(merged.record.sandbox);
-      if (this.companionsChanged(instance, current) || joined || changed || suspects.has(instance))
+      if (
+        instance.companions.find(merged.record.companions, current, (key) => this.hold(key)) ||
+        joined ||
+        changed ||
+        suspects.has(instance)
+      )
         this.changes.push({ kind: 'devices', instance, vhostThreads });
       return;
     }
@@ -208,30 +213,9 @@ export class Registry {
     if (!process) return;
     instance.incoming?.close();
     instance.incoming = process;
-    // Held anew: those of the process before are closed with it.
-    instance.offerCompanions(this.companions(instance, [process]));
+    instance.companions.findAnew(merged.record.companions, process, (key) => this.hold(key));
     instance.startedMs = this.host.bootMs === null ? null : this.host.bootMs + ticksToMilliseconds(process.startTicks);
     this.changes.push({ kind: 'start', instance, vhostThreads });
-  }
-
-  /** The processes that are named beside the VMM, held; one that cannot be is tried again by the next rescan. @param known to be used again */
-  private companions({ record }: Instance, known: readonly ProcfsProcess[]): HeldCompanions {
-    const held = new Map<CompanionRole, ProcfsProcess>();
-    for (const { role, ...key } of record.companions ?? []) {
-      const same = known.find(({ pid, startTicks }) => pid === key.pid && startTicks === key.startTicks);
-      const process = same ?? this.hold(key);
-      if (process) held.set(role, process);
-    }
-    return held;
-  }
-
-  /** @returns whether they are others than before */
-  private companionsChanged(instance: Instance, vmm: ProcfsProcess): boolean {
-    const before = instance.currentCompanions;
-    const next = this.companions(instance, [vmm, ...before.values()]);
-    if (next.size === before.size && [...next].every(([role, process]) => before.get(role) === process)) return false;
-    instance.offerCompanions(next);
-    return true;
   }
 
   /** null when the process ended, or its pid passed on, since it was seen. */

@@ -71,7 +71,7 @@ function processes(instance: Instance, vmm: Vmm | undefined): object[] {
   if (!current) return instance.listed && !record.process ? (record.companions ?? []).map((one) => line(one.role, one)) : [];
   return [
     line('vmm', current, vmm, vhostThreads),
-    ...[...instance.currentCompanions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([role, process]) => line(role, process, about(process))),
+    ...[...instance.companions.latest].sort(([a], [b]) => (a < b ? -1 : 1)).map(([role, process]) => line(role, process, about(process))),
   ];
 }
 
