@@ -2,12 +2,13 @@
 import 'reflect-metadata';
 import { answer } from './commands/answer.js';
 import { KataError } from './commands/command-error.js';
-import { print, shown } from './commands/terminal.js';
+import { print } from './commands/terminal.js';
 import { ConfigError } from './config/config-error.js';
 import type { Known } from './config/declarations.js';
 import { commandHelp, helpText } from './config/help.js';
 import { type ConfigInput, loadConfig } from './config/load.js';
 import { readBounded } from './host/bounded.js';
+import { shown } from './model/terminal.js';
 import { COLLECTORS } from './modules/collection/collectors.js';
 import { SOURCES } from './modules/instances/sources.js';
 import { VERSION } from './version.js';

@@ -2,6 +2,7 @@ import type { CommandName } from '../config/commands.js';
 import type { Config } from '../config/config.js';
 import type { Call } from '../config/load.js';
 import { ownerOf } from '../host/listener-owner.js';
+import { shown } from '../model/terminal.js';
 import { tokensIn } from '../settings-of.js';
 import { agentAddress } from './agent-address.js';
 import { AgentAnswers } from './agent-answers.js';
@@ -10,7 +11,7 @@ import { NoAgentError } from './command-error.js';
 import { allInstances, listText } from './list.js';
 import { metricsText } from './metrics.js';
 import { checkKataId, checkKey, statsJson } from './stats.js';
-import { indented, shown } from './terminal.js';
+import { indented } from './terminal.js';
 
 /** Commands that answer and end. */
 export type AnsweringCommand = Exclude<CommandName, 'serve'>;

@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { indented, print, shown } from './terminal.js';
+import { shown } from '../model/terminal.js';
+import { indented, print } from './terminal.js';
 
 const HOSTILE = 'a\u001b[2Jb\u009b2Jc\u202ed\u2066e\te\r';
 

@@ -1,8 +1,4 @@
-/** C1 controls and marks that turn the direction of writing: a terminal would obey a stranger's name. Line ends are ours. */
-const OBEYED = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-
-/** Text that a terminal can be shown. */
-export const shown = (text: string): string => text.replace(OBEYED, '?');
+import { OBEYED } from '../model/terminal.js';
 
 /** JSON for people, which is still the same JSON. @param json one line */
 export const indented = (json: string): string =>

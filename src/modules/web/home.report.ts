@@ -116,7 +116,7 @@ export class HomeReporter {
       rxPerSecond: rates?.get('network_rx_bytes_per_second') ?? null,
       txPerSecond: rates?.get('network_tx_bytes_per_second') ?? null,
       sandbox: record.sandbox ? sandboxWords(record.sandbox) : null,
-      complaints: row >= 0 ? this.complaints(row) : [],
+      complaints: row >= 0 ? this.complaints(instance) : [],
     };
   }
 
@@ -125,12 +125,14 @@ export class HomeReporter {
     return value === undefined || Number.isNaN(value) ? null : value;
   }
 
-  private complaints(row: number): string[] {
+  private complaints({ row, attachedAt }: Instance): string[] {
+    // What takes two readings is not there yet.
+    const isNew = this.collection.last.startedAt - attachedAt <= this.settings.waitIntervalMs;
     const byReason = new Map<string, string[]>();
     for (const { collector, outcome } of this.collection.sampler.active) {
       const { outcome: word, reason = word } = outcomeWords(outcome.front[row]);
       // An empty cell is a turn that has not come yet.
-      if (Number.isNaN(outcome.front[row]) || word === 'ok' || QUIET_REASONS.has(reason)) continue;
+      if (Number.isNaN(outcome.front[row]) || word === 'ok' || QUIET_REASONS.has(reason) || (isNew && reason === 'busy')) continue;
       byReason.set(reason, [...(byReason.get(reason) ?? []), collector.about.name]);
     }
     return [...byReason].map(([reason, names]) => `${reason.replaceAll('_', ' ')}: ${names.join(', ')}`);

@@ -1,3 +1,4 @@
+import { onTerminal } from '../../model/terminal.js';
 import { homeLinks } from './home.links.js';
 import type { HomeReport, HomeRow } from './home.report.js';
 import { bytes, bytesPerSecond, cores, count, some } from './readable.js';
@@ -5,8 +6,6 @@ import { advice, starterCommand } from './starter.js';
 
 const HEAD = ['ID', 'NAME', 'HYPERVISOR', 'STATE', 'VCPUS', 'CPU', 'MEMORY', 'OF', 'RX', 'TX'];
 const FIRST_NUMBER = 4;
-/** C1 controls and marks that turn the direction of writing: a terminal would obey a stranger's name. */
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** The same page for a terminal. */
 export function homeText(report: HomeReport): string {
@@ -26,7 +25,7 @@ export function homeText(report: HomeReport): string {
     '',
     ...links.map(({ href, what }) => `/${href.padEnd(width)}  ${what}`),
   ];
-  return `${lines.map((line) => line.replace(UNSAFE, '?')).join('\n')}\n`;
+  return `${lines.map(onTerminal).join('\n')}\n`;
 }
 
 function instances({ rows, total }: HomeReport): string[] {
