@@ -1,6 +1,8 @@
+import { expect } from 'vitest';
+import { descriptorsHeld } from '../src/host/held.js';
 import type { InstanceRecord, Sandbox } from '../src/model/instance.js';
 import { FakeProc, statLine } from './fake-proc.js';
-import type { House } from './house.js';
+import { House } from './house.js';
 import { kernelSample } from './kernel-samples.js';
 
 /** Pids of a sandbox: a shim, a QEMU, a virtiofsd that waits and its child that serves. */
@@ -97,5 +99,27 @@ export class SandboxView {
     const state = this.house.sampler.states.find((one) => one.collector.about.name === collector);
     if (!state) throw new Error(`no collector ${collector}`);
     return state.outcome.front[this.house.collection.order.rows[0]];
+  }
+}
+
+/** A house with one sandbox for each test of a file, and what must be true when it is closed. */
+export class SandboxTrial {
+  readonly proc = new SandboxProc();
+  readonly house: House;
+  readonly view: SandboxView;
+  private readonly before = descriptorsHeld();
+
+  /** @param discover whether host discovery looks around as well */
+  constructor(collectors: ConstructorParameters<typeof House>[1], discover = false) {
+    this.house = new House(this.proc.host(), collectors, { discover });
+    this.house.told.records = [sandboxRecord()];
+    this.view = new SandboxView(this.house);
+  }
+
+  async close(): Promise<void> {
+    await this.house.close();
+    this.proc.close();
+    expect(this.house.defects).toEqual([]);
+    expect(descriptorsHeld()).toBe(this.before);
   }
 }

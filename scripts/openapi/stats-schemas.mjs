@@ -69,6 +69,7 @@ const GROUPS = {
   'shim.virtiofsd.io': 'What virtiofsd read and wrote.',
   'shim.virtiofsd.status': 'virtiofsd by its status file.',
   'shim.overhead': 'What the host spends on the sandbox beside the guest.',
+  'shim.rpc': 'Whether the shim tells how long its calls take; the durations themselves are on /metrics.',
   'shim.socket': 'What the shim said when its socket was last asked.',
 };
 

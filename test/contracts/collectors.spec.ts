@@ -22,9 +22,10 @@ const READS_NO_PROCESS_FILE: Readonly<Record<string, string>> = {
   allocation: 'says what the sources say',
   vhost: 'reads kernel threads; its own spec breaks those',
   shim_socket: 'asks a socket, and only one that was allowed; its own specs break that',
+  shim_rpc: 'reads what the socket answered; its own spec says what',
 };
 /** Has nothing to read of the instance here. */
-const NOT_CONFIGURED = new Set(['vhost', 'shim_socket']);
+const NOT_CONFIGURED = new Set(['vhost', 'shim_socket', 'shim_rpc']);
 /** Reads the size of a directory, which can be refused but not garbled. */
 const READS_NO_CONTENT = new Set(['descriptors']);
 /** Looks for the file in several places, and says only that it found none where none of them could be opened. */

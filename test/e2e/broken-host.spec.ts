@@ -50,6 +50,7 @@ const FILES: Readonly<Record<string, Broken>> = {
   // maps is believed for a while.
   pod_overhead_memory: ofSandbox(`${SHOP.shim}/status`, 'shim_status'),
   shim_socket: { victim: SANDBOX, isSilent: true },
+  shim_rpc: { victim: SANDBOX, isSilent: true },
 };
 
 interface Words {

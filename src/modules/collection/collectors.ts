@@ -22,6 +22,7 @@ import { PodOverheadMemoryCollector } from '../shim/pod-overhead-memory.collecto
 import { SandboxNetworkCollector } from '../shim/sandbox-network.collector.js';
 import { ShimCollector } from '../shim/shim.collector.js';
 import { ShimIoCollector } from '../shim/shim-io.collector.js';
+import { ShimRpcCollector } from '../shim/shim-rpc.collector.js';
 import { ShimSocketCollector } from '../shim/shim-socket.collector.js';
 import { ShimStatusCollector } from '../shim/shim-status.collector.js';
 import { VirtiofsdCollector } from '../shim/virtiofsd.collector.js';
@@ -59,4 +60,5 @@ export const COLLECTORS: readonly ListedCollector[] = [
   PodOverheadCpuCollector,
   PodOverheadMemoryCollector,
   ShimSocketCollector,
+  ShimRpcCollector,
 ];

@@ -8,6 +8,7 @@ import { Settings } from '../../model/settings.js';
 import { Tables } from '../../model/tables.js';
 import { Collection } from '../collection/collection.js';
 import { Registry } from '../instances/registry.js';
+import { sandboxIdOf } from '../shim/sandbox-labels.js';
 import { qualityOf } from './format.js';
 
 const TEXT_TYPE = 'text/plain; charset=utf-8';
@@ -41,7 +42,7 @@ export class SandboxesController {
   })
   async list(@Res() reply: FastifyReply, @Headers('accept') accept?: string): Promise<void> {
     await this.collection.fresh();
-    const ids = this.tables.sandboxes.order.keys.map(({ parent: { id, record } }) => record.sandbox?.id ?? id).sort();
+    const ids = this.tables.sandboxes.order.keys.map(({ parent }) => sandboxIdOf(parent)).sort();
     void reply.headers({ 'cache-control': 'no-store', vary: 'accept' });
     if (qualityOf(accept, 'text/html') > qualityOf(accept, 'text/plain')) {
       await reply

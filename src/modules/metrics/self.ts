@@ -1,26 +1,19 @@
 import { Injectable, Optional } from '@nestjs/common';
 import { Host } from '../../host/host.js';
-import type { Subject } from '../../model/collector.js';
-import type { Hypervisor, InstanceState } from '../../model/instance.js';
-import { label, labels } from '../../model/labels.js';
-import { Outcome, outcomeWords } from '../../model/outcome.js';
+import { label } from '../../model/labels.js';
 import { millisecondsToSeconds } from '../../model/units.js';
 import { VERSION } from '../../version.js';
 import { Collection } from '../collection/collection.js';
-import type { CollectorState } from '../collection/sampler.js';
 import { Discovery } from '../instances/discovery.js';
-import type { Instance } from '../instances/instance.js';
 import { Registry } from '../instances/registry.js';
+import { InstanceFamilies } from './instance-families.js';
 import { KataFamilies } from './kata-families.js';
-import { type KeptLabels, LabelKeeper, type OwnFamily, type OwnSample, one } from './own-families.js';
+import { type OwnFamily, one } from './own-families.js';
 
-/** Families about instances and about the agent's own work; what is not known has no sample. */
+/** Families about the agent's own work, and all others that are made for each page; what is not known has no sample. */
 @Injectable()
 export class SelfFamilies {
-  private readonly ids = new LabelKeeper<Instance, string>((_, id) => label('instance_id', id));
-  private readonly infos = new LabelKeeper<Instance, number>((instance) => infoLabels(instance));
-  private readonly statesOf = new LabelKeeper<Instance, string>(({ id }, state) => `${label('instance_id', id)},${label('state', state)}`);
-  private readonly reasons: ReadonlyMap<CollectorState, LabelKeeper<Subject, number>>;
+  private readonly instances: InstanceFamilies;
   private reloadSuccessful = true;
   private reloadSuccessMs: number;
 
@@ -32,7 +25,7 @@ export class SelfFamilies {
     @Optional() private readonly kata?: KataFamilies,
   ) {
     this.reloadSuccessMs = host.clock.now();
-    this.reasons = new Map(collection.sampler.active.map((state) => [state, reasonLabels(state.collector.about.name)]));
+    this.instances = new InstanceFamilies(registry, collection);
   }
 
   /** How the last reload of the configuration went; the start counts as one. */
@@ -44,7 +37,7 @@ export class SelfFamilies {
   families(): OwnFamily[] {
     return [
       ...this.agentFamilies(),
-      ...this.instanceFamilies(),
+      ...this.instances.families(),
       ...this.collectorFamilies(),
       ...this.sweepFamilies(),
       ...this.sourceFamilies(),
@@ -77,63 +70,10 @@ export class SelfFamilies {
     ];
   }
 
-  private instanceFamilies(): OwnFamily[] {
-    const instances = [...this.registry.all()].sort((a, b) => (a.id < b.id ? -1 : 1));
-    const alive = instances.filter(({ row }) => row >= 0);
-    const each = (list: readonly Instance[], labels: (instance: Instance) => KeptLabels, value: (instance: Instance) => number = () => 1) =>
-      function* (): Iterable<OwnSample> {
-        for (const instance of list) yield { labels: labels(instance), value: value(instance), instanceId: instance.id };
-      };
-    const byId = (instance: Instance): KeptLabels => this.ids.labels(instance, instance.id);
-    return [
-      {
-        name: 'vmgauge_vm_info',
-        type: 'gauge',
-        help: 'Always 1: what is known of an instance in words, to be joined by instance_id.',
-        perInstance: true,
-        samples: each(alive, (instance) => this.infos.labels(instance, instance.version)),
-      },
-      {
-        name: 'vmgauge_vm_state',
-        type: 'gauge',
-        help: 'Always 1 for the state an instance is in; the other states have no sample.',
-        perInstance: true,
-        samples: each(alive, (instance) => this.statesOf.labels(instance, instance.state)),
-      },
-      {
-        name: 'vmgauge_vm_generation',
-        type: 'gauge',
-        help: 'VMM processes this instance has had since the agent knows it; its counters start anew with each.',
-        perInstance: true,
-        samples: each(alive, byId, ({ generation }) => generation),
-      },
-      {
-        name: 'vmgauge_instance_up',
-        type: 'gauge',
-        help: '1 while the process of the instance is there and was read by the last sweep, else 0.',
-        perInstance: true,
-        samples: each(instances, byId, ({ row, sequence }) => (row >= 0 && sequence === this.collection.last.sequence ? 1 : 0)),
-      },
-      {
-        name: 'vmgauge_instances',
-        type: 'gauge',
-        help: 'Known instances by hypervisor and state, stopped ones that are still remembered included.',
-        samples: () => countBy(instances),
-      },
-    ];
-  }
-
   private collectorFamilies(): OwnFamily[] {
     const states = [...this.collection.sampler.active].sort((a, b) => (a.collector.about.name < b.collector.about.name ? -1 : 1));
     const wallOffset = this.host.clock.now() - this.host.clock.monotonic();
     return [
-      {
-        name: 'vmgauge_collector_outcome',
-        type: 'gauge',
-        help: 'Always 1: why a collector gave nothing for an instance. Readings that are ok have no sample here.',
-        perInstance: true,
-        samples: () => this.outcomes(),
-      },
       {
         name: 'vmgauge_collector_duration_seconds',
         type: 'gauge',
@@ -159,23 +99,6 @@ export class SelfFamilies {
         samples: () => states.map(({ collector, unexpected }) => ({ labels: label('collector', collector.about.name), value: unexpected })),
       },
     ];
-  }
-
-  private *outcomes(): Iterable<OwnSample> {
-    const { rows, keys } = this.collection.order;
-    const sandboxes = keys.some(({ sandboxRow }) => sandboxRow >= 0);
-    const columns = [...this.reasons]
-      .filter(([{ collector }]) => sandboxes || !collector.concerns)
-      .sort(([a], [b]) => (a.collector.about.name < b.collector.about.name ? -1 : 1))
-      .map(([{ outcome }, reasons]) => ({ codes: outcome.front, reasons }));
-    for (let i = 0; i < rows.length; i++) {
-      for (let c = 0; c < columns.length; c++) {
-        const { codes, reasons } = columns[c];
-        const code = codes[rows[i]];
-        // NaN: the collector does not concern this instance.
-        if (code !== Outcome.ok && !Number.isNaN(code)) yield { labels: reasons.labels(keys[i], code), value: 1, instanceId: keys[i].id };
-      }
-    }
   }
 
   private sweepFamilies(): OwnFamily[] {
@@ -270,27 +193,4 @@ export class SelfFamilies {
       },
     ];
   }
-}
-
-function infoLabels({ id, name, hypervisor, sources, record: { uuid = '' } }: Instance): string {
-  return labels({ instance_id: id, instance_name: name, hypervisor, source: sources[0], uuid });
-}
-
-/** Why a collector gave nothing, by the code in its outcome cell. */
-function reasonLabels(collector: string): LabelKeeper<Subject, number> {
-  return new LabelKeeper(({ id }, code) => {
-    const { outcome, reason = '' } = outcomeWords(code);
-    return labels({ instance_id: id, collector, outcome, reason });
-  });
-}
-
-function countBy(instances: readonly Instance[]): OwnSample[] {
-  const counts = new Map<Hypervisor, Map<InstanceState, number>>();
-  for (const { hypervisor, state } of instances) {
-    const states = counts.get(hypervisor) ?? new Map<InstanceState, number>();
-    counts.set(hypervisor, states.set(state, 1 + (states.get(state) ?? 0)));
-  }
-  return [...counts]
-    .flatMap(([hypervisor, states]) => [...states].map(([state, value]) => ({ labels: labels({ hypervisor, state }), value })))
-    .sort((a, b) => (a.labels < b.labels ? -1 : 1));
 }

@@ -55,6 +55,23 @@ describe('CpuLedger', () => {
     ]);
   });
 
+  it('counts a thread on that one reading missed, and once what one names twice', () => {
+    update([
+      [vmm, 'a', 1],
+      [vcpu, 'c', 100],
+    ]);
+    update([[vmm, 'a', 2]]);
+    update([
+      [vmm, 'a', 3],
+      [vcpu, 'c', 130],
+      [vcpu, 'c', 130],
+    ]);
+    expect([grown(), totals()]).toEqual([
+      [0, 1, 0, 30],
+      [0, 3, 0, 130],
+    ]);
+  });
+
   it('counts a thread that came from its start: a vCPU that is plugged in is no spike of the VMM', () => {
     update([
       [vmm, 'a', 1],

@@ -13,11 +13,6 @@ const KEPT_BYTES = 1 << 20;
 const ZERO = 48;
 const EXACT_DIGITS = 15;
 const INFINITE = Buffer.from('+Inf');
-/** What may be a number, told in one pass: the price of `respelledNumber` grows with the square of a token that is nearly one. */
-const NUMBERLIKE = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+|[a-z]+)(?:e[+-]?\d+)?$/i;
-
-const respelled = (token: string): string | undefined => (NUMBERLIKE.test(token) ? respelledNumber(token) : undefined);
-
 /** Other hashes in every process, so that nobody can choose names that meet. */
 const SEED = randomInt(2 ** 32);
 
@@ -188,7 +183,7 @@ export class ExpositionReader {
     let at = from;
     for (; CLASS[body[at]] & Is.digit; at++) value = value * 10 + body[at] - ZERO;
     if (at === to && at > from && at - from <= EXACT_DIGITS) return value;
-    return Number(respelled(this.word(from, to))?.replace('Inf', 'Infinity'));
+    return Number(respelledNumber(this.word(from, to))?.replace('Inf', 'Infinity'));
   }
 
   /** A number, in a spelling that every reader takes. @returns false for none */
@@ -208,7 +203,7 @@ export class ExpositionReader {
     let { at } = this;
     while (body[at] > Byte.blank && at - this.at <= MAX_NUMBER_BYTES) at++;
     if (body[at] > Byte.blank) return false;
-    const spelled = respelled(this.word(this.at, at));
+    const spelled = respelledNumber(this.word(this.at, at));
     if (spelled === undefined) return false;
     this.at = at;
     this.to += this.out.write(spelled, this.to, 'latin1');

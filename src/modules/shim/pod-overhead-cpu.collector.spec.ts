@@ -6,6 +6,7 @@ import { House } from '../../../test/house.js';
 import {
   dragonballRecord,
   SandboxProc,
+  SandboxTrial,
   SandboxView,
   SERVANT,
   SHIM,
@@ -14,7 +15,6 @@ import {
   VIRTIOFSD,
   VMM,
 } from '../../../test/sandbox-proc.js';
-import { descriptorsHeld } from '../../host/held.js';
 import { Outcome } from '../../model/outcome.js';
 import { PodOverheadCpuCollector } from './pod-overhead-cpu.collector.js';
 
@@ -22,24 +22,17 @@ const NAME = 'pod_overhead_cpu';
 const PARTS = ['shim', 'vmm', 'virtiofsd', 'vcpu'] as const;
 const NONE = Number.NaN;
 
+let trial: SandboxTrial;
 let proc: SandboxProc;
 let house: House;
 let view: SandboxView;
-let before: number;
-beforeEach(() => {
-  before = descriptorsHeld();
-  proc = new SandboxProc();
-  house = new House(proc.host(), (tables, host) => [new PodOverheadCpuCollector(tables, host)]);
+function begin(discover = false): void {
+  trial = new SandboxTrial((tables, host) => [new PodOverheadCpuCollector(tables, host)], discover);
+  ({ proc, house, view } = trial);
   house.settings.waitIntervalMs = 0;
-  view = new SandboxView(house);
-  house.told.records = [sandboxRecord()];
-});
-afterEach(async () => {
-  await house.close();
-  proc.close();
-  expect(house.defects).toEqual([]);
-  expect(descriptorsHeld()).toBe(before);
-});
+}
+beforeEach(() => begin());
+afterEach(() => trial.close());
 
 /** A turn so many seconds after the last one. @returns its outcome */
 async function turn(seconds = 10): Promise<number> {
@@ -214,18 +207,13 @@ describe('pod_overhead_cpu', () => {
 
 describe('the CPU of a sandbox’s vhost threads', () => {
   it('is the VMM’s, unless the kernel thread has another VMM', async () => {
-    house = new House(proc.host(), (tables, host) => [new PodOverheadCpuCollector(tables, host)], {
-      discover: true,
-      sources: [house.told],
-    });
-    house.settings.waitIntervalMs = 0;
-    view = new SandboxView(house);
+    await trial.close();
+    begin(true);
     for (const [pid, comm] of [
       [90, `vhost-${VMM}`],
       [91, `vhost-${VMM}`],
     ] as const)
       proc.write(`${pid}/stat`, statLine({ pid, comm, vsize: 0, userTicks: 0, systemTicks: 0 }));
-    house.told.records = [sandboxRecord()];
     await turn();
     proc.write('90/stat', statLine({ pid: 90, comm: `vhost-${VMM}`, vsize: 0, userTicks: 0, systemTicks: 100 }));
     proc.write('91/stat', statLine({ pid: 91, comm: 'vhost-5', vsize: 0, userTicks: 0, systemTicks: 900 }));

@@ -7,6 +7,7 @@ import {
   dragonballRecord,
   GUEST_RAM_BYTES,
   SandboxProc,
+  SandboxTrial,
   SandboxView,
   SERVANT,
   SHIM,
@@ -15,7 +16,6 @@ import {
   VIRTIOFSD,
   VMM,
 } from '../../../test/sandbox-proc.js';
-import { descriptorsHeld } from '../../host/held.js';
 import { Outcome } from '../../model/outcome.js';
 import { PodOverheadMemoryCollector } from './pod-overhead-memory.collector.js';
 
@@ -29,27 +29,19 @@ const VMM_WALKED =
   [...kernelSample('qemu-7.2-anonymous/smaps').matchAll(/^Rss: +(\d+) kB$/gm)].reduce((sum, [, kib]) => sum + Number(kib) * 1024, 0) -
   GUEST_RAM_BYTES;
 
+let trial: SandboxTrial;
 let proc: SandboxProc;
 let house: House;
 let view: SandboxView;
-let before: number;
 beforeEach(() => {
-  before = descriptorsHeld();
-  proc = new SandboxProc();
-  house = new House(proc.host(), (tables, host) => [new PodOverheadMemoryCollector(tables, host)]);
+  trial = new SandboxTrial((tables, host) => [new PodOverheadMemoryCollector(tables, host)]);
+  ({ proc, house, view } = trial);
   house.settings.slowIntervalMs = 0;
-  view = new SandboxView(house);
-  house.told.records = [sandboxRecord()];
   own(SHIM, 20, 10);
   own(VIRTIOFSD, 1, 2);
   own(SERVANT, 3, 4);
 });
-afterEach(async () => {
-  await house.close();
-  proc.close();
-  expect(house.defects).toEqual([]);
-  expect(descriptorsHeld()).toBe(before);
-});
+afterEach(() => trial.close());
 
 /** Anonymous and file memory of a process in MiB; its shared memory is all of guest RAM. */
 function own(pid: number, anon: number, file: number): void {

@@ -7,6 +7,7 @@ import { kernelSample } from '../../../test/kernel-samples.js';
 import {
   dragonballRecord,
   SandboxProc,
+  SandboxTrial,
   SandboxView,
   SHIM,
   START_TICKS,
@@ -14,7 +15,6 @@ import {
   VIRTIOFSD,
   VMM,
 } from '../../../test/sandbox-proc.js';
-import { descriptorsHeld } from '../../host/held.js';
 import { Outcome } from '../../model/outcome.js';
 
 const IO = [...kernelSample('qemu-7.2-kvm/io').matchAll(/: (\d+)/g)].map(([, value]) => Number(value));
@@ -22,24 +22,16 @@ const STATUS = kernelSample('qemu-7.2-kvm/status');
 const IO_WORDS = 'rchar_bytes wchar_bytes read_syscalls write_syscalls read_bytes write_bytes cancelled_write_bytes'.split(' ');
 const kib = (word: string): number => Number(new RegExp(`^${word}:\\s+(\\d+) kB$`, 'm').exec(STATUS)?.[1]) * 1024;
 
+let trial: SandboxTrial;
 let proc: SandboxProc;
 let house: House;
 let view: SandboxView;
-let before: number;
 beforeEach(() => {
-  before = descriptorsHeld();
-  proc = new SandboxProc();
-  house = new House(proc.host(), ownCollectors);
+  trial = new SandboxTrial(ownCollectors);
+  ({ proc, house, view } = trial);
   house.settings.slowIntervalMs = 0;
-  view = new SandboxView(house);
-  house.told.records = [sandboxRecord()];
 });
-afterEach(async () => {
-  await house.close();
-  proc.close();
-  expect(house.defects).toEqual([]);
-  expect(descriptorsHeld()).toBe(before);
-});
+afterEach(() => trial.close());
 
 async function turn(): Promise<void> {
   proc.clock.ms += 60_000;

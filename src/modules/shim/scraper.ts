@@ -70,6 +70,11 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
     return socket;
   }
 
+  /** What is known of a socket, without a look at who it is now; undefined for a shim that nobody is to ask. */
+  known(subject: Subject): ShimSocket | undefined {
+    return this.sockets.get(subject);
+  }
+
   /** A sandbox that is gone. What its shim answers from now on reaches nobody. */
   forget(subject: Subject): void {
     const socket = this.sockets.get(subject);

@@ -28,13 +28,19 @@ const PROCESS_WORDS = (of: string): Words => ({
   fds: `Open FDs of the ${of.toLowerCase()} process.`,
 });
 
+/** Durations of calls, which only the Go runtime keeps. */
+export const RPC_FAMILIES = {
+  shim: 'kata_shim_rpc_durations_histogram_milliseconds',
+  agent: 'kata_shim_agent_rpc_durations_histogram_milliseconds',
+} as const;
+
 /** By prefix; what is no gauge says so. */
 const FAMILIES: Readonly<Record<string, Words>> = {
   kata_shim_: {
     ...PROCESS_WORDS('Kata containerd shim v2'),
     netdev: 'Kata containerd shim v2 network devices statistics.',
-    rpc_durations_histogram_milliseconds: histogram('RPC latency distributions.'),
-    agent_rpc_durations_histogram_milliseconds: histogram('RPC latency distributions.'),
+    [RPC_FAMILIES.shim.slice('kata_shim_'.length)]: histogram('RPC latency distributions.'),
+    [RPC_FAMILIES.agent.slice('kata_shim_'.length)]: histogram('RPC latency distributions.'),
     pod_overhead_cpu: 'Kata Pod overhead for CPU resources(percent).',
     pod_overhead_memory_in_bytes: 'Kata Pod overhead for memory resources(bytes).',
   },

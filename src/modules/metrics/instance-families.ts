@@ -1,0 +1,117 @@
+import type { Subject } from '../../model/collector.js';
+import type { Hypervisor, InstanceState } from '../../model/instance.js';
+import { label, labels } from '../../model/labels.js';
+import { Outcome, outcomeWords } from '../../model/outcome.js';
+import type { Collection } from '../collection/collection.js';
+import type { CollectorState } from '../collection/sampler.js';
+import type { Instance } from '../instances/instance.js';
+import type { Registry } from '../instances/registry.js';
+import { type KeptLabels, LabelKeeper, type OwnFamily, type OwnSample } from './own-families.js';
+
+/** What instances are, in words, and why a collector gave nothing of one. */
+export class InstanceFamilies {
+  private readonly ids = new LabelKeeper<Instance, string>((_, id) => label('instance_id', id));
+  private readonly infos = new LabelKeeper<Instance, number>((instance) => infoLabels(instance));
+  private readonly statesOf = new LabelKeeper<Instance, string>(({ id }, state) => `${label('instance_id', id)},${label('state', state)}`);
+  private readonly reasons: ReadonlyMap<CollectorState, LabelKeeper<Subject, number>>;
+
+  constructor(
+    private readonly registry: Registry,
+    private readonly collection: Collection,
+  ) {
+    this.reasons = new Map(collection.sampler.active.map((state) => [state, reasonLabels(state.collector.about.name)]));
+  }
+
+  families(): OwnFamily[] {
+    const instances = [...this.registry.all()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    const alive = instances.filter(({ row }) => row >= 0);
+    const each = (list: readonly Instance[], labels: (instance: Instance) => KeptLabels, value: (instance: Instance) => number = () => 1) =>
+      function* (): Iterable<OwnSample> {
+        for (const instance of list) yield { labels: labels(instance), value: value(instance), instanceId: instance.id };
+      };
+    const byId = (instance: Instance): KeptLabels => this.ids.labels(instance, instance.id);
+    return [
+      {
+        name: 'vmgauge_vm_info',
+        type: 'gauge',
+        help: 'Always 1: what is known of an instance in words, to be joined by instance_id.',
+        perInstance: true,
+        samples: each(alive, (instance) => this.infos.labels(instance, instance.version)),
+      },
+      {
+        name: 'vmgauge_vm_state',
+        type: 'gauge',
+        help: 'Always 1 for the state an instance is in; the other states have no sample.',
+        perInstance: true,
+        samples: each(alive, (instance) => this.statesOf.labels(instance, instance.state)),
+      },
+      {
+        name: 'vmgauge_vm_generation',
+        type: 'gauge',
+        help: 'VMM processes this instance has had since the agent knows it; its counters start anew with each.',
+        perInstance: true,
+        samples: each(alive, byId, ({ generation }) => generation),
+      },
+      {
+        name: 'vmgauge_instance_up',
+        type: 'gauge',
+        help: '1 while the process of the instance is there and was read by the last sweep, else 0.',
+        perInstance: true,
+        samples: each(instances, byId, ({ row, sequence }) => (row >= 0 && sequence === this.collection.last.sequence ? 1 : 0)),
+      },
+      {
+        name: 'vmgauge_instances',
+        type: 'gauge',
+        help: 'Known instances by hypervisor and state, stopped ones that are still remembered included.',
+        samples: () => countBy(instances),
+      },
+      {
+        name: 'vmgauge_collector_outcome',
+        type: 'gauge',
+        help: 'Always 1: why a collector gave nothing for an instance. Readings that are ok have no sample here.',
+        perInstance: true,
+        samples: () => this.outcomes(),
+      },
+    ];
+  }
+
+  private *outcomes(): Iterable<OwnSample> {
+    const { rows, keys } = this.collection.order;
+    const sandboxes = keys.some(({ sandboxRow }) => sandboxRow >= 0);
+    const columns = [...this.reasons]
+      .filter(([{ collector }]) => sandboxes || !collector.concerns)
+      .sort(([a], [b]) => (a.collector.about.name < b.collector.about.name ? -1 : 1))
+      .map(([{ outcome }, reasons]) => ({ codes: outcome.front, reasons }));
+    for (let i = 0; i < rows.length; i++) {
+      for (let c = 0; c < columns.length; c++) {
+        const { codes, reasons } = columns[c];
+        const code = codes[rows[i]];
+        // NaN: the collector does not concern this instance.
+        if (code !== Outcome.ok && !Number.isNaN(code)) yield { labels: reasons.labels(keys[i], code), value: 1, instanceId: keys[i].id };
+      }
+    }
+  }
+}
+
+function infoLabels({ id, name, hypervisor, sources, record: { uuid = '' } }: Instance): string {
+  return labels({ instance_id: id, instance_name: name, hypervisor, source: sources[0], uuid });
+}
+
+/** Why a collector gave nothing, by the code in its outcome cell. */
+function reasonLabels(collector: string): LabelKeeper<Subject, number> {
+  return new LabelKeeper(({ id }, code) => {
+    const { outcome, reason = '' } = outcomeWords(code);
+    return labels({ instance_id: id, collector, outcome, reason });
+  });
+}
+
+function countBy(instances: readonly Instance[]): OwnSample[] {
+  const counts = new Map<Hypervisor, Map<InstanceState, number>>();
+  for (const { hypervisor, state } of instances) {
+    const states = counts.get(hypervisor) ?? new Map<InstanceState, number>();
+    counts.set(hypervisor, states.set(state, 1 + (states.get(state) ?? 0)));
+  }
+  return [...counts]
+    .flatMap(([hypervisor, states]) => [...states].map(([state, value]) => ({ labels: labels({ hypervisor, state }), value })))
+    .sort((a, b) => (a.labels < b.labels ? -1 : 1));
+}
