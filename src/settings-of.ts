@@ -27,6 +27,14 @@ export function settingsOf(config: Config, readFile: (path: string) => string): 
     shimSocketRuntimes: config.shimSocketRuntimes,
     shimSocketIntervalMs: config.shimSocketIntervalMs,
     shimExcludeFamilies: config.shimExcludeFamilies,
+    vmmIntervalMs: config.vmmIntervalMs,
+    vmmDeadlineMs: config.vmmDeadlineMs,
+    qmpMode: config.vmmQmp,
+    qmpReserved: config.vmmQmpReserved,
+    qmpBalloonPolling: config.vmmQmpBalloonPolling,
+    cloudHypervisorApi: config.vmmCloudHypervisor,
+    firecrackerApi: config.vmmFirecracker,
+    firecrackerMetrics: config.vmmFirecrackerMetrics,
     exporterMetrics: !config.webDisableExporterMetrics,
   };
 }

@@ -8,6 +8,7 @@ import { InstancesModule } from './modules/instances/instances.module.js';
 import { MetricsModule } from './modules/metrics/metrics.module.js';
 import { ShimModule } from './modules/shim/shim.module.js';
 import { StatsModule } from './modules/stats/stats.module.js';
+import { VmmModule } from './modules/vmm/vmm.module.js';
 import { VmStats } from './vm-stats.js';
 
 /** What an application that embeds the house may give it; everything has a default. */
@@ -49,12 +50,13 @@ export class VmgaugeModule {
         FoundationModule.register(options),
         InstancesModule.register(options.sources ?? []),
         ShimModule,
+        VmmModule,
         CollectionModule,
         StatsModule,
         MetricsModule.register({ telemetryPath, exporterMetrics }),
       ],
       providers: [VmStats],
-      exports: [InstancesModule, ShimModule, CollectionModule, StatsModule, MetricsModule, VmStats],
+      exports: [InstancesModule, ShimModule, VmmModule, CollectionModule, StatsModule, MetricsModule, VmStats],
     };
   }
 }

@@ -1,5 +1,5 @@
 import type { Subject } from '../src/model/collector.js';
-import type { CompanionRole, InstanceRecord, Nic } from '../src/model/instance.js';
+import type { CompanionRole, InstanceRecord, InstanceState, Nic } from '../src/model/instance.js';
 import type { HeldProcess } from '../src/model/process.js';
 
 /** An instance as collectors see it, with its members open to the test. */
@@ -11,6 +11,8 @@ export class FakeSubject implements Subject {
   state = 'running' as const;
   devicesSuspect = 0;
   sandboxRow = -1;
+  vmmState: InstanceState | null = null;
+  isDegraded = false;
   readonly companions = new Map<CompanionRole, HeldProcess>();
 
   constructor(

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { register } from 'prom-client';
 import { VMM_EXECUTABLES } from '../../dist/config/vmm-executables.js';
+import { declaredMetrics } from '../../dist/model/collector.js';
 import { Tables } from '../../dist/model/tables.js';
 import { COLLECTORS } from '../../dist/modules/collection/collectors.js';
 import { Exposition } from '../../dist/modules/metrics/exposition.js';
@@ -21,6 +22,11 @@ const LABELS = {
   sandbox: SANDBOX,
   sandbox_interface: ['interface', ...SANDBOX],
   sandbox_vmm_interface: ['interface', ...SANDBOX],
+  vcpu: ['instance_id', 'vcpu'],
+  disk: ['instance_id', 'device'],
+  vnic: ['instance_id', 'device'],
+  kvm_exit: ['instance_id', 'reason'],
+  kvm_event: ['instance_id', 'event'],
 };
 
 /**
@@ -68,16 +74,12 @@ async function familiesOf(name) {
 function declaredFamilies(tables, get) {
   const owners = new Map(
     COLLECTORS.flatMap((Listed) => {
-      const { about, metrics, interfaceMetrics = [], sandboxMetrics = [], keptMetrics = [], sandboxInterfaceMetrics = [] } = get(Listed);
-      return [...metrics, ...interfaceMetrics, ...sandboxMetrics, ...keptMetrics, ...sandboxInterfaceMetrics].map((metric) => [
-        metric,
-        about,
-      ]);
+      const collector = get(Listed);
+      return declaredMetrics(collector).map((metric) => [metric, collector.about]);
     }),
   );
   const found = new Map();
-  const { instances, interfaces, sandboxes, sandboxInterfaces } = tables;
-  for (const { metric } of [instances, interfaces, sandboxes, sandboxInterfaces].flatMap(({ columns }) => columns)) {
+  for (const { metric } of tables.columns) {
     for (const { family, labels = {} } of metric.families) {
       const about = owners.get(metric);
       const { name, type, unit, help, identity } = family;
@@ -93,9 +95,20 @@ function declaredFamilies(tables, get) {
   return [...found.values()];
 }
 
+/** Where the rows of a table of parts stand in the stats document. */
+const PLACES = {
+  vcpu: 'cpu.vcpus[]',
+  disk: 'disks[]',
+  vnic: 'network.devices[]',
+  kvm_exit: 'exits.kvm.reasons',
+  kvm_event: 'exits.kvm.events',
+};
+
 const placeOf = ({ json, alias }, identity) => {
   if (identity === 'interface') return `network.interfaces[].${json}`;
   if (identity === 'sandbox_interface' || identity === 'sandbox_vmm_interface') return `shim.interfaces[].${json}`;
+  const part = PLACES[identity];
+  if (part !== undefined) return `${part}.${json}`;
   // Where there are two, the vmgauge family is at home in the group.
   return identity === 'id' && alias !== undefined ? alias : json;
 };

@@ -56,6 +56,7 @@ const GROUPS = {
   process: 'The VMM as a process of the host.',
   io: 'What the VMM read and wrote.',
   context_switches: 'How often threads gave up the CPU or lost it.',
+  vmm: 'What the VMM says when this agent asks it, and what the asking costs it.',
   shim: 'A Kata sandbox: its shim, what runs beside the VMM, and what the host spends on it apart from the guest.',
   'shim.cpu': 'CPU time of the shim.',
   'shim.memory': 'Memory of the shim.',
@@ -138,6 +139,7 @@ export function statsSchemas(tables, collectors) {
         interfaces: { type: 'array', items: ref('InterfaceStats'), description: 'One entry a NIC, counted or not.' },
       }),
       process: nested.process,
+      vmm: nested.vmm,
       shim: { description: 'Null for an instance that is no Kata sandbox.', oneOf: [ref('Shim'), { type: 'null' }] },
       rates: {
         description: 'Growth per second; null before the second reading and of a stopped instance.',

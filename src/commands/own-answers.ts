@@ -13,6 +13,7 @@ import type { Sampler } from '../modules/collection/sampler.js';
 import type { Instance } from '../modules/instances/instance.js';
 import { Registry } from '../modules/instances/registry.js';
 import { ShimScraper } from '../modules/shim/scraper.js';
+import { VmmAsker } from '../modules/vmm/asker.js';
 import { settingsOf } from '../settings-of.js';
 import { VmgaugeModule } from '../vmgauge.module.js';
 import { type Answer, type Answers, type Problem, problemIn } from './answers.js';
@@ -38,6 +39,7 @@ export class OwnAnswers implements Answers {
     private readonly app: NestFastifyApplication,
     private readonly host: Host,
     private readonly shimSocketRuntimes: readonly string[],
+    private readonly vmmDoors: Partial<Settings>,
   ) {}
 
   /** Discovery and two sweeps. @throws what a source finds wrong with its configuration */
@@ -52,7 +54,8 @@ export class OwnAnswers implements Answers {
       abortOnError: false,
     });
     await app.init();
-    return new OwnAnswers(app, host, config.shimSocketRuntimes);
+    const { qmpMode, cloudHypervisorApi, firecrackerApi } = settingsOf(config, readFile);
+    return new OwnAnswers(app, host, config.shimSocketRuntimes, { qmpMode, cloudHypervisorApi, firecrackerApi });
   }
 
   async get(path: string): Promise<Answer> {
@@ -73,7 +76,7 @@ export class OwnAnswers implements Answers {
     const { startedAt, seconds } = collection.last;
     // A window that is short of what was asked for by a timer's error is too short for some.
     const due = startedAt + secondsToMilliseconds(seconds) + overMs + TIMER_MS;
-    await Promise.all([this.askShim(instance), this.detached(collection.sampler, instance)]);
+    await Promise.all([this.askShim(instance), this.askVmm(instance), this.detached(collection.sampler, instance)]);
     if (overMs > 0) await sleep(Math.max(0, due - this.host.clock.monotonic()));
     await collection.sweep();
   }
@@ -83,6 +86,12 @@ export class OwnAnswers implements Answers {
     if (!instance.record.sandbox) return;
     this.app.get(Settings).shimSocketRuntimes = this.shimSocketRuntimes;
     await this.app.get(ShimScraper).askOnly(instance, SHIM_DEADLINE_MS);
+  }
+
+  /** Where the configuration allows it, and no other VMM than the instance's. */
+  private async askVmm(instance: Instance): Promise<void> {
+    Object.assign(this.app.get(Settings), this.vmmDoors);
+    await this.app.get(VmmAsker).askOnly(instance, this.app.get(Settings).vmmDeadlineMs);
   }
 
   private async detached(sampler: Sampler, instance: Instance): Promise<void> {
@@ -127,6 +136,10 @@ function onceOnly(settings: Partial<Settings>): Partial<Settings> {
     waitIntervalMs: 0,
     shimSocketRuntimes: [],
     shimSocketIntervalMs: NEVER_MS,
+    vmmIntervalMs: NEVER_MS,
+    qmpMode: 'off',
+    cloudHypervisorApi: false,
+    firecrackerApi: false,
     registrationTokens: [],
     exporterMetrics: false,
   };

@@ -1,10 +1,12 @@
 import { IsBoolean, IsIn } from 'class-validator';
+import { FIRECRACKER_METRICS, QMP_MODES } from '../model/settings.js';
 import { bool, choice, count, duration, list, text } from './kind.js';
 import { Setting } from './setting.js';
 import {
   AreAbsoluteGlobs,
   AreMetricPrefixes,
   AreShimRuntimes,
+  AreSocketGlobs,
   Between,
   BetweenDurations,
   IsListenAddress,
@@ -244,6 +246,58 @@ export class Config {
   })
   @AreMetricPrefixes()
   readonly shimExcludeFamilies: readonly string[] = [];
+
+  @Setting({
+    key: 'vmm.interval',
+    kind: duration,
+    help: 'How often each VMM that may be asked is asked; one that does not answer less often.',
+  })
+  @BetweenDurations(SECOND, HOUR)
+  readonly vmmIntervalMs: number = 15 * SECOND;
+
+  @Setting({ key: 'vmm.deadline', kind: duration, help: 'Longest time that one round of questions to one VMM may take.' })
+  @BetweenDurations(50, 10 * SECOND)
+  readonly vmmDeadlineMs: number = 500;
+
+  @Setting({
+    key: 'vmm.qmp',
+    kind: choice(QMP_MODES),
+    help: 'Which monitors of QEMU are asked. A monitor serves one client at a time: reserved asks only those that vmm.qmp-reserved names, opportunistic also any that is free, and leaves it at once. Monitors of libvirt, Kata and hypeman are never touched.',
+  })
+  @IsIn(QMP_MODES)
+  readonly vmmQmp: (typeof QMP_MODES)[number] = 'reserved';
+
+  @Setting({
+    key: 'vmm.qmp-reserved',
+    kind: list('GLOB'),
+    help: 'Monitor sockets that are for this agent alone, by path or by the last part of it; * stands for any characters but /.',
+  })
+  @AreSocketGlobs()
+  readonly vmmQmpReserved: readonly string[] = ['vmgauge.sock', 'vmgauge-*.sock'];
+
+  @Setting({
+    key: 'vmm.qmp-balloon-polling',
+    kind: bool,
+    help: 'Tell QEMU to ask the balloon driver for guest memory, where nobody did. The only thing this agent ever changes in a VMM; without it the numbers may be as old as the VM.',
+  })
+  @IsBoolean()
+  readonly vmmQmpBalloonPolling: boolean = false;
+
+  @Setting({ key: 'vmm.cloud-hypervisor', kind: bool, help: 'Ask the API socket of Cloud Hypervisor, with one GET at a time.' })
+  @IsBoolean()
+  readonly vmmCloudHypervisor: boolean = true;
+
+  @Setting({ key: 'vmm.firecracker', kind: bool, help: 'Ask the API socket of Firecracker, with one GET at a time.' })
+  @IsBoolean()
+  readonly vmmFirecracker: boolean = true;
+
+  @Setting({
+    key: 'vmm.firecracker-metrics',
+    kind: choice(FIRECRACKER_METRICS),
+    help: 'Metrics that Firecracker writes: not read (off), read where they are a regular file (file), or taken out of a FIFO as well (fifo), which must have no other reader: each line has one.',
+  })
+  @IsIn(FIRECRACKER_METRICS)
+  readonly vmmFirecrackerMetrics: (typeof FIRECRACKER_METRICS)[number] = 'file';
 
   @Setting({ key: 'log.level', kind: choice(LOG_LEVELS), help: 'Least weight of a line that is written.', reload: true })
   @IsIn(LOG_LEVELS)

@@ -25,6 +25,9 @@ export const AreAbsoluteGlobs = (): PropertyDecorator =>
 export const AreShimRuntimes = (): PropertyDecorator =>
   IsIn(ASKABLE_SHIMS, { each: true, message: `may hold ${ASKABLE_SHIMS.join(', ')} only: any other shim could die of being asked` });
 
+export const AreSocketGlobs = (): PropertyDecorator =>
+  Matches(/^\P{Cc}+$/u, { each: true, message: 'must be paths or names of sockets, where * stands for any characters but /' });
+
 export const AreMetricPrefixes = (): PropertyDecorator =>
   Matches(/^[a-zA-Z_:][\w:]*$/, { each: true, message: 'must be beginnings of metric names' });
 

@@ -2,6 +2,7 @@ import type { CompanionRole, InstanceRecord, InstanceState, Nic } from './instan
 import type { Metric } from './metric.js';
 import type { Outcome } from './outcome.js';
 import type { HeldProcess } from './process.js';
+import type { Part } from './tables.js';
 
 /**
  * When a collector has its turn. `sweep`: in every sweep. `slow`: once per slow interval, spread over the sweeps. `threads`: its own
@@ -27,6 +28,10 @@ export interface Subject {
   readonly sandboxRow: number;
   /** The process in this role, held like the VMM's; null where there is none. For a VMM inside the shim the shim is `process` itself. */
   companion(role: CompanionRole): HeldProcess | null;
+  /** What the VMM last said of itself; null where it said nothing or that is too long ago. Written by the collector that reads it. */
+  vmmState: InstanceState | null;
+  /** Whether there is evidence that the VM does not work although its process is there. Written by the collector that looks for it. */
+  isDegraded: boolean;
   /** A collector saw that a device it was told of is not there: the next rescan looks at the descriptors again. */
   devicesChanged(): void;
 }
@@ -49,6 +54,8 @@ export interface Collector {
   readonly keptMetrics?: readonly Metric[];
   /** Columns of the table of a sandbox's interfaces. */
   readonly sandboxInterfaceMetrics?: readonly Metric[];
+  /** Columns of tables of parts. Their rows are the collector's own: it makes them, and `clear` removes them. */
+  readonly partMetrics?: Readonly<Partial<Record<Part, readonly Metric[]>>>;
   /** False for an instance that has nothing of what it reads: it then has no turn, no outcome and no series there. Missing: all concern it. */
   concerns?(subject: Subject): boolean;
   /** Empties or fills the cells of its metrics in the row. For the tier `detached` only says what is known so far. */
@@ -61,9 +68,25 @@ export interface Collector {
   attach?(subject: Subject): void;
   /** Its NICs, vhost threads, companions or what is known of its sandbox changed; the process is the same. */
   devices?(subject: Subject): void;
+  /** The last outcome was not ok, or the instance does not concern it any more: the instance's rows in tables of parts go. */
+  clear?(subject: Subject): void;
   /** The instance lost its process or its row. */
   detach?(subject: Subject): void;
 }
+
+/** Every metric of a collector, whatever table its column stands in. */
+export const declaredMetrics = (collector: Collector): readonly Metric[] => [
+  ...collector.metrics,
+  ...(collector.interfaceMetrics ?? []),
+  ...(collector.sandboxMetrics ?? []),
+  ...(collector.keptMetrics ?? []),
+  ...(collector.sandboxInterfaceMetrics ?? []),
+  ...Object.values(collector.partMetrics ?? {}).flat(),
+];
+
+/** Whether it is about Kata sandboxes alone. */
+export const isOfSandboxes = ({ sandboxMetrics, sandboxInterfaceMetrics }: Collector): boolean =>
+  sandboxMetrics !== undefined || sandboxInterfaceMetrics !== undefined;
 
 /** What must be known of a collector before it is made: flags, documents. */
 export interface CollectorAbout {

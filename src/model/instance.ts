@@ -4,7 +4,22 @@ export const HYPERVISORS = ['qemu', 'cloud-hypervisor', 'firecracker', 'stratovi
 /** `kvm`: a process that holds a kvm-vm descriptor and is none of the others. */
 export type Hypervisor = (typeof HYPERVISORS)[number];
 
-export const STATES = ['running', 'paused', 'created', 'initializing', 'standby', 'stopped', 'unknown'] as const;
+/**
+ * `suspended`: the guest itself sleeps. `shutdown`: the guest switched itself off and its VMM stayed. `degraded`: the process is there and
+ * the VM does not work; the evidence stands beside the word.
+ */
+export const STATES = [
+  'running',
+  'paused',
+  'suspended',
+  'created',
+  'initializing',
+  'standby',
+  'shutdown',
+  'degraded',
+  'stopped',
+  'unknown',
+] as const;
 export type InstanceState = (typeof STATES)[number];
 
 /** Ids are checked against this before anything else is done with them; an id never becomes a path before. */

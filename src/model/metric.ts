@@ -7,9 +7,20 @@ export type MetricType = 'counter' | 'gauge';
 
 /**
  * Label sets that a row carries, rendered once when the row is made. `sandbox_vmm_interface`: those of `sandbox_interface`, and only the rows
- * of sandboxes whose VMM is a process of its own.
+ * of sandboxes whose VMM is a process of its own. The last five are rows of the tables of parts, one each.
  */
-export type Identity = 'id' | 'id_and_name' | 'interface' | 'sandbox' | 'sandbox_interface' | 'sandbox_vmm_interface';
+export type Identity =
+  | 'id'
+  | 'id_and_name'
+  | 'interface'
+  | 'sandbox'
+  | 'sandbox_interface'
+  | 'sandbox_vmm_interface'
+  | 'vcpu'
+  | 'disk'
+  | 'vnic'
+  | 'kvm_exit'
+  | 'kvm_event';
 
 /** A Prometheus family. Two metrics may share one family when static labels tell them apart. */
 export interface Family {

@@ -1,3 +1,6 @@
+export const QMP_MODES = ['off', 'reserved', 'opportunistic'] as const;
+export const FIRECRACKER_METRICS = ['off', 'file', 'fifo'] as const;
+
 /** What the rooms need of the configuration. Members that a reload may change are read at each use. */
 export class Settings {
   /** An answer is made of a sweep that began no longer ago than this, milliseconds. */
@@ -30,6 +33,20 @@ export class Settings {
   shimSocketIntervalMs = 15_000;
   /** Prefixes of families of a shim that are left out. */
   shimExcludeFamilies: readonly string[] = [];
+  /** Between two questions to one VMM. */
+  vmmIntervalMs = 15_000;
+  /** Of one round of questions to one VMM, all included. */
+  vmmDeadlineMs = 500;
+  /** Monitors of QEMU: none, those whose name says that they are for us, or any that is free at the moment. */
+  qmpMode: (typeof QMP_MODES)[number] = 'reserved';
+  /** Names of monitors that are for us: globs for the socket's path, `*` within a part, or for its last part alone. */
+  qmpReserved: readonly string[] = ['vmgauge.sock', 'vmgauge-*.sock'];
+  /** Whether QEMU may be told to ask its balloon for guest memory, the one thing that is ever changed. */
+  qmpBalloonPolling = false;
+  cloudHypervisorApi = true;
+  firecrackerApi = true;
+  /** Metrics of Firecracker: not read, read from a regular file, or taken out of a FIFO as well, which has room for one reader only. */
+  firecrackerMetrics: (typeof FIRECRACKER_METRICS)[number] = 'file';
   /** Leaves out what the agent says of its own process. */
   exporterMetrics = true;
 }

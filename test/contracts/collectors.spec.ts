@@ -1,6 +1,6 @@
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Host } from '../../src/host/host.js';
-import type { Collector } from '../../src/model/collector.js';
+import { type Collector, declaredMetrics } from '../../src/model/collector.js';
 import { COMPANION_ROLES } from '../../src/model/instance.js';
 import { OUTCOMES, Outcome } from '../../src/model/outcome.js';
 import type { Table } from '../../src/model/table.js';
@@ -22,10 +22,11 @@ const READS_NO_PROCESS_FILE: Readonly<Record<string, string>> = {
   allocation: 'says what the sources say',
   vhost: 'reads kernel threads; its own spec breaks those',
   shim_socket: 'asks a socket, and only one that was allowed; its own specs break that',
+  vmm: 'asks a socket, off the sweep; its own specs break that',
   shim_rpc: 'reads what the socket answered; its own spec says what',
 };
 /** Has nothing to read of the instance here. */
-const NOT_CONFIGURED = new Set(['vhost', 'shim_socket', 'shim_rpc']);
+const NOT_CONFIGURED = new Set(['vhost', 'shim_socket', 'shim_rpc', 'vmm']);
 /** Reads the size of a directory, which can be refused but not garbled. */
 const READS_NO_CONTENT = new Set(['descriptors']);
 /** Looks for the file in several places, and says only that it found none where none of them could be opened. */
@@ -112,8 +113,7 @@ class Trial {
   }
 
   declared(): string[] {
-    const { metrics, interfaceMetrics = [], sandboxMetrics = [], keptMetrics = [], sandboxInterfaceMetrics = [] } = this.collector;
-    return [...metrics, ...interfaceMetrics, ...sandboxMetrics, ...keptMetrics, ...sandboxInterfaceMetrics].map(({ json }) => json);
+    return declaredMetrics(this.collector).map(({ json }) => json);
   }
 
   /** Every cell that readers see, but for what the house says of its collectors. */

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Collector } from '../../src/model/collector.js';
+import { type Collector, declaredMetrics } from '../../src/model/collector.js';
 import { COLLECTORS, type ListedCollector } from '../../src/modules/collection/collectors.js';
 import type { Agent } from './agent.js';
 import { type Fault, systemError } from './faults.js';
@@ -51,6 +51,7 @@ const FILES: Readonly<Record<string, Broken>> = {
   pod_overhead_memory: ofSandbox(`${SHOP.shim}/status`, 'shim_status'),
   shim_socket: { victim: SANDBOX, isSilent: true },
   shim_rpc: { victim: SANDBOX, isSilent: true },
+  vmm: { victim: VM, isSilent: true },
 };
 
 interface Words {
@@ -161,19 +162,8 @@ describe.each(COLLECTORS.map((collector) => [collector.about.name, collector] as
   const pss = name === 'pss';
   const note = (agent: Agent): void => {
     for (const one of COLLECTORS) {
-      const {
-        metrics,
-        interfaceMetrics = [],
-        sandboxMetrics = [],
-        keptMetrics = [],
-        sandboxInterfaceMetrics = [],
-      }: Collector = agent.app.get(one);
-      FAMILIES.set(
-        one.about.name,
-        [...metrics, ...interfaceMetrics, ...sandboxMetrics, ...keptMetrics, ...sandboxInterfaceMetrics].flatMap(({ families }) =>
-          families.map(({ family }) => family.name),
-        ),
-      );
+      const families = declaredMetrics(agent.app.get<Collector>(one)).flatMap(({ families: own }) => own.map(({ family }) => family.name));
+      FAMILIES.set(one.about.name, families);
     }
   };
 

@@ -28,6 +28,7 @@ import { ShimStatusCollector } from '../shim/shim-status.collector.js';
 import { VirtiofsdCollector } from '../shim/virtiofsd.collector.js';
 import { VirtiofsdIoCollector } from '../shim/virtiofsd-io.collector.js';
 import { VirtiofsdStatusCollector } from '../shim/virtiofsd-status.collector.js';
+import { VmmCollector } from '../vmm/vmm.collector.js';
 
 /** A collector the house can make: its constructor takes what Nest injects by type, or what `collectorsFor` hands over. */
 export type ListedCollector = CollectorClass & (new (tables: Tables, host: Host) => Collector);
@@ -61,4 +62,5 @@ export const COLLECTORS: readonly ListedCollector[] = [
   PodOverheadMemoryCollector,
   ShimSocketCollector,
   ShimRpcCollector,
+  VmmCollector,
 ];

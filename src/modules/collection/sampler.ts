@@ -147,7 +147,7 @@ export class Sampler {
   private turn(state: CollectorState, instance: Subject, started: number): number {
     const { row } = instance;
     if (!concerns(state, instance)) {
-      if (!Number.isNaN(state.outcome.back[row])) forget(state, instance);
+      if (!Number.isNaN(state.outcome.back[row])) this.forget(state, instance);
       return started;
     }
     let outcome: Outcome;
@@ -159,7 +159,7 @@ export class Sampler {
     }
     const detached = this.detachedOutcomes.get(state)?.get(row);
     if (detached !== undefined) outcome = detached;
-    if (outcome !== Outcome.ok) empty(state, instance);
+    if (outcome !== Outcome.ok) this.empty(state, instance);
     const ended = this.clock.monotonic();
     state.outcome.back[row] = outcome;
     state.success.back[row] = outcome === Outcome.ok ? 1 : 0;
@@ -168,6 +168,20 @@ export class Sampler {
     state.sweepSeconds += (ended - started) / 1000;
     if (outcome === Outcome.ok) state.lastSuccessMs = ended;
     return ended;
+  }
+
+  private empty(state: CollectorState, instance: Subject): void {
+    const { columns, sandboxColumns, collector } = state;
+    const { row, sandboxRow } = instance;
+    for (const column of columns) column.back[row] = Number.NaN;
+    if (sandboxRow >= 0) for (const column of sandboxColumns) column.back[sandboxRow] = Number.NaN;
+    if (collector.clear) this.guard(state, () => collector.clear?.(instance));
+  }
+
+  /** It concerned the instance before and does no more: nothing it said stays. */
+  private forget(state: CollectorState, instance: Subject): void {
+    this.empty(state, instance);
+    for (const { back } of [state.outcome, state.seconds, state.at, state.success]) back[instance.row] = Number.NaN;
   }
 
   private guard(state: CollectorState, work: () => void): void {
@@ -183,17 +197,6 @@ export class Sampler {
     state.unexpected++;
     this.report(state.collector.about.name, error);
   }
-}
-
-function empty({ columns, sandboxColumns }: CollectorState, { row, sandboxRow }: Subject): void {
-  for (const column of columns) column.back[row] = Number.NaN;
-  if (sandboxRow >= 0) for (const column of sandboxColumns) column.back[sandboxRow] = Number.NaN;
-}
-
-/** It concerned the instance before and does no more: nothing it said stays. */
-function forget(state: CollectorState, instance: Subject): void {
-  empty(state, instance);
-  for (const { back } of [state.outcome, state.seconds, state.at, state.success]) back[instance.row] = Number.NaN;
 }
 
 const concerns = ({ collector }: CollectorState, instance: Subject): boolean => collector.concerns?.(instance) !== false;

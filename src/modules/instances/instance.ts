@@ -39,6 +39,8 @@ export class Instance implements Subject {
   /** Moves when something changed that is rendered into labels. */
   version = 0;
   devicesSuspect = false;
+  vmmState: InstanceState | null = null;
+  isDegraded = false;
   /** Whether some source named it in the last rescan. */
   listed = true;
   private merged: MergedInstance;
@@ -73,12 +75,17 @@ export class Instance implements Subject {
     return this.incoming ?? this.process;
   }
 
-  /** A source's word where it knows more than a process can tell; a VMM without a process does not run, whatever a source says. */
+  /**
+   * What is seen of the process and what its VMM says, then a source's word where it knows more than that; a VMM without a process does not
+   * run, whatever a source says.
+   */
   get state(): InstanceState {
     const said = this.merged.record.state;
     const process = this.current;
     if (process) {
       if (process.stateCode === STOPPED_BY_SIGNAL || process.stateCode === TRACED) return 'paused';
+      if (this.isDegraded) return 'degraded';
+      if (this.vmmState !== null) return this.vmmState;
       return said === undefined || said === 'unknown' || said === 'stopped' || said === 'standby' ? 'running' : said;
     }
     // While a source lists such a record, a live shim is behind it: its VMM is not there yet, or is gone from under it, or runs elsewhere.

@@ -1,3 +1,4 @@
+import { declaredMetrics, isOfSandboxes } from '../../model/collector.js';
 import { labels } from '../../model/labels.js';
 import type { Exposure, Family } from '../../model/metric.js';
 import type { Column } from '../../model/table.js';
@@ -41,11 +42,9 @@ export function heads(family: FamilyHead): (format: Format) => Buffer {
 /** Every family that the columns of all tables declare, in no order. @param kib whether families that allow it print KiB for bytes */
 export function declaredFamilies(tables: Tables, states: readonly CollectorState[], kib: boolean): FamilyLines[] {
   const owner = ownersOf(states);
-  const ofSandboxes = new Set(states.filter(({ collector }) => collector.concerns).map(({ success }) => success));
+  const ofSandboxes = new Set(states.filter(({ collector }) => isOfSandboxes(collector)).map(({ success }) => success));
   const families = new Map<Family, { group: string; columns: FamilyColumn[] }>();
-  for (const column of [tables.instances, tables.interfaces, tables.sandboxes, tables.sandboxInterfaces].flatMap(
-    ({ columns }) => columns,
-  )) {
+  for (const column of tables.columns) {
     for (const exposure of column.metric.families) {
       const known = families.get(exposure.family) ?? { group: owner.get(column.metric) ?? 'self', columns: [] };
       known.columns.push(familyColumn(column, exposure, kib));
@@ -63,17 +62,7 @@ export function declaredFamilies(tables: Tables, states: readonly CollectorState
 }
 
 const ownersOf = (states: readonly CollectorState[]) =>
-  new Map(
-    states.flatMap(({ collector }) =>
-      [
-        collector.metrics,
-        collector.interfaceMetrics,
-        collector.sandboxMetrics,
-        collector.keptMetrics,
-        collector.sandboxInterfaceMetrics,
-      ].flatMap((metrics = []) => metrics.map((metric) => [metric, collector.about.name] as const)),
-    ),
-  );
+  new Map(states.flatMap(({ collector }) => declaredMetrics(collector).map((metric) => [metric, collector.about.name] as const)));
 
 function familyColumn(column: Column, { family, labels: pairs, decimals, kib: mayBeKib }: Exposure, kib: boolean): FamilyColumn {
   const fixed = pairs === undefined ? '' : labels(pairs);

@@ -1,4 +1,4 @@
-import type { Subject } from '../../model/collector.js';
+import { isOfSandboxes, type Subject } from '../../model/collector.js';
 import type { Hypervisor, InstanceState } from '../../model/instance.js';
 import { label, labels } from '../../model/labels.js';
 import { Outcome, outcomeWords } from '../../model/outcome.js';
@@ -79,7 +79,7 @@ export class InstanceFamilies {
     const { rows, keys } = this.collection.order;
     const sandboxes = keys.some(({ sandboxRow }) => sandboxRow >= 0);
     const columns = [...this.reasons]
-      .filter(([{ collector }]) => sandboxes || !collector.concerns)
+      .filter(([{ collector }]) => sandboxes || !isOfSandboxes(collector))
       .sort(([a], [b]) => (a.collector.about.name < b.collector.about.name ? -1 : 1))
       .map(([{ outcome }, reasons]) => ({ codes: outcome.front, reasons }));
     for (let i = 0; i < rows.length; i++) {

@@ -2,7 +2,7 @@ import type { Subject } from '../../model/collector.js';
 import { label } from '../../model/labels.js';
 import type { Identity } from '../../model/metric.js';
 import type { Order, Table } from '../../model/table.js';
-import type { InterfaceKey, SandboxKey, Tables } from '../../model/tables.js';
+import type { InterfaceKey, PartKey, SandboxKey, Tables } from '../../model/tables.js';
 import { isVmmInShim } from '../shim/roles.js';
 import { sandboxLabels } from '../shim/sandbox-labels.js';
 
@@ -90,6 +90,13 @@ const itself = (subject: Subject): Subject => subject;
 const parentOf = ({ parent }: { readonly parent: Subject }): Subject => parent;
 const interfaceLabel = ({ name, place }: InterfaceKey): string => label('interface', name === '' ? `nic${place}` : name);
 
+/** A row of a table of parts: `instance_id="…",vcpu="0"`. */
+const part = (word: string): Naming<PartKey> => ({
+  subject: parentOf,
+  render: ({ parent, name }) => `${label('instance_id', parent.id)},${label(word, name)}`,
+  bare: ({ name }) => label(word, name),
+});
+
 /** @param cri whether the labels of a sandbox name its pod */
 export function labelledRows(tables: Tables, cri: boolean): Readonly<Record<Identity, LabelledRows>> {
   const ofSandbox: Naming<InterfaceKey> = {
@@ -110,5 +117,10 @@ export function labelledRows(tables: Tables, cri: boolean): Readonly<Record<Iden
     sandbox: new RowsOf<SandboxKey>(tables.sandboxes, { subject: parentOf, render: ({ parent }) => sandboxLabels(parent, cri) }),
     sandbox_interface: new RowsOf(tables.sandboxInterfaces, ofSandbox),
     sandbox_vmm_interface: new RowsOf(tables.sandboxInterfaces, { ...ofSandbox, only: ({ parent }) => !isVmmInShim(parent) }),
+    vcpu: new RowsOf(tables.vcpus, part('vcpu')),
+    disk: new RowsOf(tables.disks, part('device')),
+    vnic: new RowsOf(tables.vnics, part('device')),
+    kvm_exit: new RowsOf(tables.kvmExits, part('reason')),
+    kvm_event: new RowsOf(tables.kvmEvents, part('event')),
   };
 }

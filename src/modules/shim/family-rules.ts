@@ -54,8 +54,7 @@ export class FamilyRules {
 }
 
 /** Names of the families that collectors of ours declare, whether they are switched on or not. After all of them are made. */
-export function declaredNames({ instances, interfaces, sandboxes, sandboxInterfaces }: Tables): ReadonlySet<string> {
-  const columns = [instances, interfaces, sandboxes, sandboxInterfaces].flatMap((table) => table.columns);
-  const families = columns.flatMap(({ metric }) => metric.families.map(({ family }) => family));
+export function declaredNames(tables: Tables): ReadonlySet<string> {
+  const families = tables.columns.flatMap(({ metric }) => metric.families.map(({ family }) => family));
   return new Set(families.flatMap(({ name, type }) => namesOf(name, type)));
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Host } from '../../host/host.js';
+import { Lanes } from '../../host/lanes.js';
 import { Slicer } from '../../host/slicer.js';
 import type { Subject } from '../../model/collector.js';
 import type { Runtime } from '../../model/instance.js';
@@ -11,7 +12,6 @@ import { Tables } from '../../model/tables.js';
 import { isAlive, mayBeAsked } from './askable.js';
 import { ExpositionParser } from './exposition-parser.js';
 import { declaredNames, FamilyRules } from './family-rules.js';
-import { Lanes } from './lanes.js';
 import { type MergedFamilies, mergeFamilies } from './merged-families.js';
 import { type PassedFamily, PassThrough } from './pass-through.js';
 import { askShim } from './question.js';

@@ -117,7 +117,7 @@ export class StatsView {
         `,"generation":${born},"collected_at":${JSON.stringify(timestamp(collectedMs))},"started_at":${JSON.stringify(timestamp(instance.startedMs))}` +
         `,"cpu":{${this.group('cpu', row, generation)}},"memory":{${this.group('memory', row, generation)}}` +
         `,"network":{"interfaces":[${this.interfaces(instance, generation)}]},"process":{${this.group('process', row, generation)}}` +
-        `,"shim":${this.shim.json(instance, generation)}` +
+        `,"vmm":{${this.group('vmm', row, generation)}},"shim":${this.shim.json(instance, generation)}` +
         `,"rates":${ended ? 'null' : this.rates(instance, windowSeconds)},"collectors":{${this.collectors(instance, generation)}}}`,
     ];
   }

@@ -1,0 +1,178 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable, Logger, type OnApplicationShutdown, Optional } from '@nestjs/common';
+import { withDeadline } from '../../host/deadline.js';
+import { Host } from '../../host/host.js';
+import { Lanes } from '../../host/lanes.js';
+import type { Subject } from '../../model/collector.js';
+import { Outcome, outcomeOfErrno, outcomeWords } from '../../model/outcome.js';
+import type { HeldProcess } from '../../model/process.js';
+import { Settings } from '../../model/settings.js';
+import { hasEnded } from '../procfs/held-process.js';
+import { PassThrough } from '../shim/pass-through.js';
+import type { VmmAnswer } from './answer.js';
+import type { Dialogue, DialogueTools } from './dialogue.js';
+import { dialogueOf } from './dialogues.js';
+import { VmmContact } from './vmm-contact.js';
+
+/** Ten VMMs of a hundred that hang hold up the others for two deadlines. */
+const AT_A_TIME = 8;
+/** A conversation ends itself at its deadline; one that does not is ended. */
+const GRACE_MS = 100;
+/** Golden ratio: the multiples' fractions of any run of instances are spread evenly. */
+const SPREAD = 0.618_033_988_749_895;
+
+/**
+ * Asks the VMMs that may be asked, each on a timer of its own and never for longer than its deadline, and keeps what they last said. Nobody
+ * who reads waits for a VMM.
+ */
+@Injectable()
+export class VmmAsker implements OnApplicationShutdown {
+  private readonly logger = new Logger('vmm');
+  private readonly contacts = new Map<Subject, VmmContact>();
+  private readonly lanes = new Lanes(AT_A_TIME);
+  private readonly tools: DialogueTools;
+  private seen = 0;
+  /** Nobody is asked by a timer any more. */
+  private isStopped = false;
+
+  constructor(
+    private readonly host: Host,
+    private readonly settings: Settings,
+    @Optional() shims?: PassThrough,
+  ) {
+    this.tools = { host, settings, shims: shims ?? null };
+  }
+
+  /** An instance as it is now: from now on its VMM is asked, or not any more. @returns what is known of it */
+  look(subject: Subject): VmmContact {
+    const contact = this.contactOf(subject);
+    const dialogue = dialogueOf(subject.record.hypervisor) ?? null;
+    if (contact.process !== subject.process || contact.dialogue !== dialogue) contact.begin(subject.process, dialogue);
+    const standing = this.standing(contact);
+    if (standing !== Outcome.ok) contact.rest(standing);
+    else if (contact.timer === undefined && !contact.pending) this.schedule(contact);
+    contact.expire(this.host.clock.monotonic(), this.settings.vmmIntervalMs);
+    return contact;
+  }
+
+  /** What is known of a VMM without a look at what it is now; undefined for one that nobody looked at. */
+  known(subject: Subject): VmmContact | undefined {
+    return this.contacts.get(subject);
+  }
+
+  /** What the VMM said, as long as that is not too long ago. */
+  answer(subject: Subject): VmmAnswer | null {
+    return this.contacts.get(subject)?.answer ?? null;
+  }
+
+  /** An instance that is gone. What its VMM answers from now on reaches nobody. */
+  forget(subject: Subject): void {
+    this.contacts.get(subject)?.rest(Outcome.gone);
+    this.contacts.delete(subject);
+  }
+
+  /** Asks every VMM that was never asked, once, and waits for all that are asked, but no longer than this. */
+  async settle(deadlineMs: number): Promise<void> {
+    const open = [...this.contacts.values()].filter((contact) => contact.askedAt === null || contact.pending);
+    await this.askAll(open, deadlineMs);
+  }
+
+  /** For a process that ends soon: asks the VMM of this instance, where it may, and from now on nobody by itself. */
+  async askOnly(subject: Subject, deadlineMs: number): Promise<void> {
+    this.isStopped = true;
+    for (const { timer } of this.contacts.values()) clearTimeout(timer);
+    await this.askAll([this.look(subject)], deadlineMs);
+  }
+
+  onApplicationShutdown(): void {
+    this.isStopped = true;
+    for (const subject of this.contacts.keys()) this.forget(subject);
+  }
+
+  private async askAll(contacts: readonly VmmContact[], deadlineMs: number): Promise<void> {
+    const given = new AbortController();
+    const late = sleep(deadlineMs, undefined, { signal: given.signal }).catch(() => undefined);
+    const open = contacts.filter((contact) => this.standing(contact) === Outcome.ok);
+    await Promise.race([Promise.all(open.map((contact) => this.ask(contact))), late]);
+    given.abort();
+  }
+
+  private standing({ subject, process, dialogue }: VmmContact): Outcome {
+    if (!process) return Outcome.gone;
+    return dialogue ? dialogue.standing(subject, this.tools) : Outcome.unsupported;
+  }
+
+  private contactOf(subject: Subject): VmmContact {
+    const known = this.contacts.get(subject);
+    if (known) return known;
+    const contact = new VmmContact(subject, (this.seen++ * SPREAD) % 1);
+    this.contacts.set(subject, contact);
+    return contact;
+  }
+
+  private schedule(contact: VmmContact): void {
+    if (this.isStopped) return;
+    clearTimeout(contact.timer);
+    const pauseMs = contact.pauseMs(this.settings.vmmIntervalMs, Math.random());
+    contact.timer = setTimeout(() => void this.ask(contact), pauseMs).unref();
+  }
+
+  /** A round that is under way is joined. Never rejects. */
+  private ask(contact: VmmContact): Promise<void> {
+    clearTimeout(contact.timer);
+    contact.timer = undefined;
+    contact.pending ??= this.lanes
+      .run(() => this.round(contact))
+      .finally(() => {
+        contact.pending = null;
+        if (this.contacts.get(contact.subject) === contact && this.standing(contact) === Outcome.ok) this.schedule(contact);
+      });
+    return contact.pending;
+  }
+
+  private async round(contact: VmmContact): Promise<void> {
+    const { process, dialogue } = contact;
+    if (!process || !dialogue || !this.isStill(contact, process, dialogue)) return;
+    const { clock } = this.host;
+    const wasFailing = contact.inRow > 0;
+    const started = clock.monotonic();
+    contact.askedAt = started;
+    const answer = await this.put(contact, process, dialogue);
+    if (!this.isStill(contact, process, dialogue)) return;
+    contact.seconds = (clock.monotonic() - started) / 1000;
+    if (typeof answer === 'number') contact.failed(answer);
+    // Whoever answered has to be the process that is held: a socket's path may belong to another one by now.
+    else if (!isAlive(process)) contact.failed(Outcome.gone);
+    else contact.answered(answer, clock.monotonic(), clock.now());
+    if (contact.inRow > 0 !== wasFailing) this.tell(contact);
+  }
+
+  private async put(contact: VmmContact, process: HeldProcess, dialogue: Dialogue): Promise<Exclude<Outcome, 0> | VmmAnswer> {
+    const { vmmDeadlineMs } = this.settings;
+    try {
+      contact.conversation ??= dialogue.begin(contact.subject, process, this.tools);
+      return await withDeadline(contact.conversation.ask(vmmDeadlineMs), vmmDeadlineMs + GRACE_MS, 'asking a VMM');
+    } catch (error) {
+      // A conversation that missed its deadline, or a defect of ours: a stranger's are outcomes.
+      const outcome = outcomeOfErrno(error);
+      if (outcome !== Outcome.timeout) this.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      if (contact.process === process) contact.hangUp();
+      return outcome === Outcome.ok ? Outcome.ioError : outcome;
+    }
+  }
+
+  /** Once per change, not once per round. */
+  private tell({ subject: { id }, dialogue, inRow, outcome }: VmmContact): void {
+    if (inRow > 0) this.logger.warn(`VMM of ${id}: asked over ${dialogue?.name} it gave no answer (${outcomeWords(outcome).reason})`);
+    else if (outcome === Outcome.ok) this.logger.log(`VMM of ${id}: answers again`);
+  }
+
+  private isStill(contact: VmmContact, process: HeldProcess, dialogue: Dialogue): boolean {
+    const { subject } = contact;
+    const isKnown = this.contacts.get(subject) === contact && contact.process === process && contact.dialogue === dialogue;
+    return isKnown && subject.process === process && this.standing(contact) === Outcome.ok;
+  }
+}
+
+/** Whether a VMM is there, and still the one that was held. */
+const isAlive = (process: HeldProcess): boolean => process.readStat() === Outcome.ok && !hasEnded(process.stateCode);

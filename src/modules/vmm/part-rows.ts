@@ -1,0 +1,60 @@
+import type { Subject } from '../../model/collector.js';
+import type { Column, Table } from '../../model/table.js';
+import type { PartKey } from '../../model/tables.js';
+
+/** What one instance may have of a kind: a bound for what a stranger's answer can cost. */
+export const MAX_PARTS = 512;
+/** Longer ones are cut: they become labels. */
+const NAME_LIMIT = 128;
+const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f\u2028\u2029]/g;
+
+/** Rows of a collector in one table of parts, by instance and name. Between `begin` and `publish` of the tables. */
+export class PartRows {
+  private readonly rows = new Map<Subject, Map<string, number>>();
+
+  constructor(
+    private readonly table: Table<PartKey>,
+    private readonly columns: readonly Column[],
+  ) {}
+
+  /**
+   * The parts that the instance has now: rows for new ones, none for those that are gone, empty cells in all.
+   * @param put fills the cells of one; called in the order given; a name that came before gets none
+   * @returns how many of them got no row
+   */
+  update<T>(parent: Subject, parts: Iterable<T>, nameOf: (part: T) => string, put: (row: number, part: T) => void): number {
+    const known = this.rows.get(parent) ?? new Map<string, number>();
+    const unseen = new Map(known);
+    let dropped = 0;
+    let place = 0;
+    const seen = new Set<string>();
+    for (const part of parts) {
+      const name = clean(nameOf(part));
+      if (seen.has(name) || seen.size >= MAX_PARTS) {
+        dropped++;
+        continue;
+      }
+      seen.add(name);
+      unseen.delete(name);
+      const row = known.get(name) ?? this.table.add({ parent, place, name });
+      known.set(name, row);
+      for (const { back } of this.columns) back[row] = Number.NaN;
+      put(row, part);
+      place++;
+    }
+    for (const [name, row] of unseen) {
+      this.table.remove(row);
+      known.delete(name);
+    }
+    if (known.size === 0) this.rows.delete(parent);
+    else this.rows.set(parent, known);
+    return dropped;
+  }
+
+  clear(parent: Subject): void {
+    for (const row of this.rows.get(parent)?.values() ?? []) this.table.remove(row);
+    this.rows.delete(parent);
+  }
+}
+
+const clean = (name: string): string => name.slice(0, NAME_LIMIT).replace(CONTROL_CHARACTERS, '?').toWellFormed();

@@ -1,0 +1,107 @@
+import type { Subject } from '../../model/collector.js';
+import { Outcome } from '../../model/outcome.js';
+import type { HeldProcess } from '../../model/process.js';
+import type { VmmAnswer } from './answer.js';
+import type { Conversation, Dialogue, Intrusion } from './dialogue.js';
+
+/** A VMM that does not answer is asked ever less often, but still this often. */
+const LONGEST_PAUSE_MS = 300_000;
+/** An answer is kept for so many intervals after it came; how old it is can be seen. */
+const KEPT_INTERVALS = 2;
+const FIRST_MS = 2000;
+const JITTER = 0.1;
+
+/** What is known of one VMM from one round of questions to the next. Times are monotonic milliseconds unless they say otherwise. */
+export class VmmContact {
+  answer: VmmAnswer | null = null;
+  /** Of the last round, or why there is none; busy before the first. */
+  outcome: Outcome = Outcome.busy;
+  /** Of the last round. */
+  seconds = Number.NaN;
+  answeredAt = Number.NEGATIVE_INFINITY;
+  /** The same in milliseconds since 1970. */
+  answeredMs = Number.NaN;
+  askedAt: number | null = null;
+  /** Rounds that were not answered, and how many of them in a row. */
+  failures = 0;
+  inRow = 0;
+  /** The round that is under way or waits for its turn. */
+  pending: Promise<void> | null = null;
+  timer: NodeJS.Timeout | undefined;
+  process: HeldProcess | null = null;
+  dialogue: Dialogue | null = null;
+  conversation: Conversation | null = null;
+  private ended: Intrusion = { connections: 0, questions: 0, connectedMs: 0 };
+
+  /** @param phase from 0 to 1, spreads the first rounds of many */
+  constructor(
+    readonly subject: Subject,
+    readonly phase: number,
+  ) {}
+
+  /** Of all conversations with this instance. */
+  get intrusion(): Intrusion {
+    const { conversation, ended } = this;
+    if (!conversation) return ended;
+    const { connections, questions, connectedMs } = conversation.intrusion;
+    return {
+      connections: ended.connections + connections,
+      questions: ended.questions + questions,
+      connectedMs: ended.connectedMs + connectedMs,
+    };
+  }
+
+  /** Another process has nothing to do with what the last one said. */
+  begin(process: HeldProcess | null, dialogue: Dialogue | null): void {
+    this.hangUp();
+    this.process = process;
+    this.dialogue = dialogue;
+    this.answer = null;
+    this.askedAt = null;
+    this.inRow = 0;
+    this.outcome = Outcome.busy;
+  }
+
+  /** It is not asked any more. */
+  rest(outcome: Outcome): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.hangUp();
+    this.answer = null;
+    this.askedAt = null;
+    this.inRow = 0;
+    this.outcome = outcome;
+  }
+
+  hangUp(): void {
+    if (!this.conversation) return;
+    this.conversation.end();
+    this.ended = this.intrusion;
+    this.conversation = null;
+  }
+
+  failed(outcome: Outcome): void {
+    this.outcome = outcome;
+    this.failures++;
+    this.inRow++;
+  }
+
+  answered(answer: VmmAnswer, at: number, ms: number): void {
+    this.outcome = Outcome.ok;
+    this.inRow = 0;
+    this.answer = answer;
+    this.answeredAt = at;
+    this.answeredMs = ms;
+  }
+
+  expire(now: number, intervalMs: number): void {
+    if (now - this.answeredAt > KEPT_INTERVALS * intervalMs) this.answer = null;
+  }
+
+  /** Milliseconds until the next round. @param chance from 0 to 1 */
+  pauseMs(intervalMs: number, chance: number): number {
+    if (this.askedAt === null) return this.phase * Math.min(FIRST_MS, intervalMs);
+    const pause = Math.min(intervalMs * 2 ** Math.min(this.inRow, 30), Math.max(LONGEST_PAUSE_MS, intervalMs));
+    return pause * (1 + JITTER * (2 * chance - 1));
+  }
+}
