@@ -70,6 +70,24 @@ describe('the state', () => {
     expect(said(state, letter)).toBe(expected);
   });
 
+  it('is what its VMM says, unless its process shows otherwise', () => {
+    proc.addProcess(7, { state: 'S' });
+    const vm = instance({ state: 'created' });
+    vm.process = holdProcess(proc.host(), 7);
+    vm.process.readStat();
+    vm.vmmState = 'suspended';
+    expect(vm.state).toBe('suspended');
+    vm.isDegraded = true;
+    expect(vm.state).toBe('degraded');
+    proc.addProcess(7, { state: 'T' });
+    vm.process.readStat();
+    expect(vm.state).toBe('paused');
+    vm.process.close();
+    vm.process = null;
+    vm.endedMs = 1;
+    expect(vm.state).toBe('stopped');
+  });
+
   it('of one that ran and ended is stopped, not created', () => {
     const vm = instance({ state: 'created' });
     vm.endedMs = 1;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Injectable, Logger, type OnApplicationShutdown, Optional } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnApplicationShutdown, Optional } from '@nestjs/common';
 import { withDeadline } from '../../host/deadline.js';
 import { Host } from '../../host/host.js';
 import { Lanes } from '../../host/lanes.js';
@@ -11,7 +11,7 @@ import { hasEnded } from '../procfs/held-process.js';
 import { PassThrough } from '../shim/pass-through.js';
 import type { VmmAnswer } from './answer.js';
 import type { Dialogue, DialogueTools } from './dialogue.js';
-import { dialogueOf } from './dialogues.js';
+import { VMM_DIALOGUES } from './dialogues.js';
 import { VmmContact } from './vmm-contact.js';
 
 /** Ten VMMs of a hundred that hang hold up the others for two deadlines. */
@@ -38,6 +38,7 @@ export class VmmAsker implements OnApplicationShutdown {
   constructor(
     private readonly host: Host,
     private readonly settings: Settings,
+    @Inject(VMM_DIALOGUES) private readonly dialogues: readonly Dialogue[],
     @Optional() shims?: PassThrough,
   ) {
     this.tools = { host, settings, shims: shims ?? null };
@@ -46,7 +47,7 @@ export class VmmAsker implements OnApplicationShutdown {
   /** An instance as it is now: from now on its VMM is asked, or not any more. @returns what is known of it */
   look(subject: Subject): VmmContact {
     const contact = this.contactOf(subject);
-    const dialogue = dialogueOf(subject.record.hypervisor) ?? null;
+    const dialogue = this.dialogues.find(({ hypervisor }) => hypervisor === subject.record.hypervisor) ?? null;
     if (contact.process !== subject.process || contact.dialogue !== dialogue) contact.begin(subject.process, dialogue);
     const standing = this.standing(contact);
     if (standing !== Outcome.ok) contact.rest(standing);
