@@ -8,6 +8,8 @@ import { InstancesModule } from './modules/instances/instances.module.js';
 import { MetricsModule } from './modules/metrics/metrics.module.js';
 import { ShimModule } from './modules/shim/shim.module.js';
 import { StatsModule } from './modules/stats/stats.module.js';
+import type { Dialogue } from './modules/vmm/dialogue.js';
+import { DIALOGUES } from './modules/vmm/dialogues.js';
 import { VmmModule } from './modules/vmm/vmm.module.js';
 import { VmStats } from './vm-stats.js';
 
@@ -17,6 +19,8 @@ export interface VmgaugeOptions {
   readonly roots?: Partial<HostRoots>;
   /** The application's own lists of instances; they name what several sources know. */
   readonly sources?: readonly InstanceSource[];
+  /** Other ways to ask VMMs; each takes the place of the house's own for its kind of VMM. */
+  readonly dialogues?: readonly Dialogue[];
   /** Another machine than this one: recorded trees, a stopped clock. */
   readonly host?: Host;
 }
@@ -50,7 +54,7 @@ export class VmgaugeModule {
         FoundationModule.register(options),
         InstancesModule.register(options.sources ?? []),
         ShimModule,
-        VmmModule,
+        VmmModule.register([...(options.dialogues ?? []), ...DIALOGUES]),
         CollectionModule,
         StatsModule,
         MetricsModule.register({ telemetryPath, exporterMetrics }),

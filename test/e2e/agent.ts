@@ -22,6 +22,7 @@ const SILENT: LoggerService = { log: () => undefined, error: () => undefined, wa
 export interface AgentOptions {
   readonly settings?: Partial<Settings>;
   readonly sources?: VmgaugeOptions['sources'];
+  readonly dialogues?: VmgaugeOptions['dialogues'];
   /** Tokens that may read; none asks for none. */
   readonly tokens?: readonly string[];
   /** Called before the agent looks at the host for the first time. */
@@ -35,12 +36,16 @@ export class Agent {
     readonly host: RecordedHost,
   ) {}
 
-  static async start(root: string, { settings, sources, tokens = [], prepare }: AgentOptions = {}): Promise<Agent> {
+  static async start(root: string, { settings, sources, dialogues, tokens = [], prepare }: AgentOptions = {}): Promise<Agent> {
     // The client library has one registry a process; its metrics are made anew with each application.
     register.clear();
     const host = new RecordedHost(root, new StoppedClock());
     prepare?.(host);
-    const options: VmgaugeOptions = { host, settings: { ...quiet(root), ...settings }, ...(sources ? { sources } : {}) };
+    const options: VmgaugeOptions = {
+      ...{ host, settings: { ...quiet(root), ...settings } },
+      ...(sources ? { sources } : {}),
+      ...(dialogues ? { dialogues } : {}),
+    };
     const readers = new TokenSet(tokens);
     const app = await NestFactory.create<NestFastifyApplication>(AppModule.register(options), makeAdapter(readers), {
       logger: false,
@@ -89,6 +94,12 @@ export class Agent {
 const quiet = (root: string): Partial<Settings> => ({
   sweepIntervalMs: NEVER_MS,
   rescanIntervalMs: NEVER_MS,
+  // Nobody answers behind a recorded socket.
+  vmmIntervalMs: NEVER_MS,
+  qmpMode: 'off',
+  cloudHypervisorApi: false,
+  firecrackerApi: false,
+  firecrackerMetrics: 'off',
   executables: VMM_EXECUTABLES,
   hypemanDataDir: join(root, 'var', 'lib', 'hypeman'),
   // What the agent says of its own process is never twice the same.
