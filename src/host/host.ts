@@ -84,7 +84,8 @@ export class Host {
   readInto(path: string, buffer: Buffer): number {
     const fd = openSync(path, constants.O_RDONLY);
     try {
-      return readSync(fd, buffer, 0, buffer.length, 0);
+      // Not at a position: files of debugfs that hold one number refuse pread(2) with ESPIPE (simple_attr_open).
+      return readSync(fd, buffer, 0, buffer.length, null);
     } finally {
       closeSync(fd);
     }
@@ -93,6 +94,15 @@ export class Host {
   /** st_size: of /proc/<pid>/fd the number of descriptors where `descriptorCountBySize` holds. */
   sizeOf(path: string): number {
     return statSync(path).size;
+  }
+
+  /** Permission bits of a file; undefined where it cannot be looked at. */
+  tryMode(path: string): number | undefined {
+    try {
+      return statSync(path).mode & 0o777;
+    } catch {
+      return undefined;
+    }
   }
 
   list(path: string): string[] {

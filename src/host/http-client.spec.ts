@@ -59,6 +59,23 @@ describe('httpGet', () => {
     ]);
   });
 
+  it('ends at once when it is told to, before the answer and in the middle of it', async () => {
+    for (const [name, bytes] of [
+      ['abort-head', ''],
+      ['abort-body', `${OK}Content-Length: 5\r\n\r\nhe`],
+    ]) {
+      const stop = new AbortController();
+      const target = await listening(name, (socket) => {
+        if (bytes !== '') socket.write(bytes);
+        setTimeout(() => stop.abort(), 20);
+        socket.once('close', () => requests.push(name));
+      });
+      expect(await codeOf(httpGet(target, '/', {}, { ...PATIENT, signal: stop.signal }))).toMatch(/^(?:ABORT_ERR|ECONNRESET)$/);
+      await expect.poll(() => requests, { timeout: 20_000 }).toContain(name);
+      expect(await codeOf(httpGet(target, '/', {}, { ...PATIENT, signal: stop.signal }))).toBe('ABORT_ERR');
+    }
+  });
+
   it('gives an answer of any status, and follows no redirect', async () => {
     requests = [];
     const target = await listening('moved', (socket) => socket.end('HTTP/1.1 302 Found\r\nLocation: /else\r\nContent-Length: 0\r\n\r\n'));
@@ -113,6 +130,23 @@ describe('httpGet', () => {
     });
     expect(await codeOf(httpGet(target, '/', {}, PATIENT))).toBe('EFBIG');
     await gone;
+  });
+
+  it('ends at once when it is told to end, before an answer or in the middle of one, and leaves no connection', async () => {
+    for (const beginning of ['', `${OK}\r\n`]) {
+      let closed: () => void;
+      const gone = new Promise<void>((resolve) => {
+        closed = resolve;
+      });
+      const ending = new AbortController();
+      const target = await listening(`told-${beginning.length}`, (socket) => {
+        socket.write(beginning);
+        socket.on('close', () => closed());
+        setTimeout(() => ending.abort(), 20);
+      });
+      expect(await codeOf(httpGet(target, '/', {}, { ...PATIENT, signal: ending.signal }))).toBe('ABORT_ERR');
+      await gone;
+    }
   });
 
   it('takes a body that is as long as the limit', async () => {

@@ -16,21 +16,23 @@ export interface HttpLimits {
   /** From now to the last byte, name lookup and connecting included. */
   readonly deadlineMs: number;
   readonly bodyBytes: number;
+  /** Ends it at once, with ABORT_ERR. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * One GET over a connection of its own; no redirect is followed, nothing is unpacked.
  * @throws the system's errors of the connection (ECONNREFUSED, ENOENT, EACCES …); ECONNRESET for an answer that is cut; HPE_… for what is no
- * HTTP; ETIMEDOUT and EFBIG beyond the limits
+ * HTTP; ETIMEDOUT and EFBIG beyond the limits; ABORT_ERR
  */
 export function httpGet(
   target: HttpTarget,
   path: string,
   headers: Readonly<Record<string, string>>,
-  { deadlineMs, bodyBytes }: HttpLimits,
+  { deadlineMs, bodyBytes, signal }: HttpLimits,
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    const asked = request({ ...target, path, headers, agent: false });
+    const asked = request({ ...target, path, headers, agent: false, ...(signal && { signal }) });
     // `timeout` of `request` is one between bytes: a drop now and then would keep it waiting for ever.
     const timer = setTimeout(() => {
       reject(new HostError('ETIMEDOUT', `no whole answer within ${deadlineMs} ms`));
