@@ -161,7 +161,7 @@ export interface Migration {
   readonly transferredBytes?: number;
   readonly remainingBytes?: number;
   readonly dirtyBytesPerSecond?: number;
-  readonly bitsPerSecond?: number;
+  readonly sentBytesPerSecond?: number;
   readonly iterations?: number;
   readonly elapsedMilliseconds?: number;
   readonly downtimeMilliseconds?: number;
