@@ -3,7 +3,7 @@ import type { InstanceRecord } from '../src/model/instance.js';
 import { counter, gauge, metric } from '../src/model/metric.js';
 import { Outcome } from '../src/model/outcome.js';
 import type { Tables } from '../src/model/tables.js';
-import { type PassedFamily, PassThrough } from '../src/modules/shim/pass-through.js';
+import { type LastWords, type PassedFamily, PassThrough } from '../src/modules/shim/pass-through.js';
 
 const status = gauge({ name: 'kata_shim_proc_status', help: 'Status of the shim.', identity: 'sandbox' });
 const ticks = gauge({ name: 'kata_shim_proc_stat', help: 'Ticks of the shim.', identity: 'sandbox' });
@@ -124,6 +124,14 @@ export class ToldShims extends PassThrough {
 
   own(instanceId: string): readonly PassedFamily[] {
     return this.toldOwn.get(instanceId) ?? [];
+  }
+
+  last({ id }: Subject): LastWords | null {
+    const linesOf = (family: string): Buffer | undefined =>
+      this.told.find(({ name }) => name === family)?.bodies.find(({ instanceId }) => instanceId === id)?.lines;
+    return this.told.some(({ bodies }) => bodies.some(({ instanceId }) => instanceId === id))
+      ? { outcome: Outcome.ok, isKept: true, linesOf }
+      : null;
   }
 }
 

@@ -1,3 +1,6 @@
+import type { Subject } from '../../model/collector.js';
+import type { Outcome } from '../../model/outcome.js';
+
 /** A family as shims sent it, checked and ready to be written. */
 export interface PassedFamily {
   readonly name: string;
@@ -5,6 +8,16 @@ export interface PassedFamily {
   readonly help: string;
   /** Sample lines of each sandbox, whole lines of exposition text, by instance id ascending. */
   readonly bodies: readonly PassedBody[];
+}
+
+/** What is known of one shim, at no cost to it. */
+export interface LastWords {
+  /** Of the last question; busy before the first. */
+  readonly outcome: Outcome;
+  /** Whether something that it said is still kept: a while longer than its shim answers. */
+  readonly isKept: boolean;
+  /** Sample lines of one family under the name of a page of many, whole lines, labels of the sandbox behind the shim's own; undefined without. */
+  linesOf(family: string): Buffer | undefined;
 }
 
 export interface PassedBody {
@@ -21,4 +34,6 @@ export abstract class PassThrough {
   abstract families(): readonly PassedFamily[];
   /** Those of one sandbox as its shim named them, no label added, by name ascending. */
   abstract own(instanceId: string): readonly PassedFamily[];
+  /** What one sandbox's shim last said; null for one that nobody asks. */
+  abstract last(subject: Subject): LastWords | null;
 }

@@ -96,6 +96,25 @@ describe('a shim that may be asked', () => {
     expect(scraper.families()).toBe(scraper.families());
   });
 
+  it('gives what it last said once more, by family, without being asked', async () => {
+    const one = await Trial.of('one', answer(dragonballText()), 'rust', 'dragonball');
+    expect(scraper.last(one.subject)).toBeNull();
+    scraper.look(one.subject);
+    expect(scraper.last(one.subject)).toMatchObject({ outcome: Outcome.busy, isKept: false });
+    await settled(one);
+    const last = scraper.last(one.subject);
+    expect([last?.outcome, last?.isKept, last?.linesOf('kata_hypervisor_none')]).toEqual([Outcome.ok, true, undefined]);
+    expect(last?.linesOf('kata_hypervisor_vcpu')?.toString()).toBe(
+      passed()
+        .filter((line) => line.startsWith('kata_hypervisor_vcpu'))
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
+    expect(one.socket.accepted).toBe(1);
+    scraper.forget(one.subject);
+    expect(scraper.last(one.subject)).toBeNull();
+  });
+
   it('is asked again and again, on its own', async () => {
     settings.shimSocketIntervalMs = 5;
     const one = await Trial.of('one', answer(GOOD));

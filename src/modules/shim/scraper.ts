@@ -13,7 +13,7 @@ import { isAlive, mayBeAsked } from './askable.js';
 import { ExpositionParser } from './exposition-parser.js';
 import { declaredNames, FamilyRules } from './family-rules.js';
 import { type MergedFamilies, mergeFamilies } from './merged-families.js';
-import { type PassedFamily, PassThrough } from './pass-through.js';
+import { type LastWords, type PassedFamily, PassThrough } from './pass-through.js';
 import { askShim } from './question.js';
 import { sandboxLabels } from './sandbox-labels.js';
 import type { ScrapedText } from './scraped-text.js';
@@ -115,6 +115,10 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
   own(instanceId: string): readonly PassedFamily[] {
     for (const [{ id }, { text }] of this.sockets) if (id === instanceId) return text?.own() ?? [];
     return [];
+  }
+
+  last(subject: Subject): LastWords | null {
+    return this.sockets.get(subject) ?? null;
   }
 
   /** Series of a sandbox that others contradict, as of the last look at `families`. */

@@ -1,6 +1,7 @@
 import type { Subject } from '../../model/collector.js';
 import { Outcome } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
+import type { LastWords } from './pass-through.js';
 import type { ScrapedText } from './scraped-text.js';
 
 /** A shim that does not answer is asked ever less often, but still this often. */
@@ -11,7 +12,7 @@ const FIRST_MS = 2000;
 const JITTER = 0.1;
 
 /** What is known of one sandbox's socket from one question to the next. Times are monotonic milliseconds unless they say otherwise. */
-export class ShimSocket {
+export class ShimSocket implements LastWords {
   text: ScrapedText | null = null;
   /** Of the last question; busy before the first. */
   outcome: Outcome = Outcome.busy;
@@ -38,6 +39,14 @@ export class ShimSocket {
     readonly phase: number,
   ) {
     this.shim = subject.companion('shim');
+  }
+
+  get isKept(): boolean {
+    return this.text !== null;
+  }
+
+  linesOf(family: string): Buffer | undefined {
+    return this.text?.families.find(({ name }) => name === family)?.lines;
   }
 
   /** Another shim has nothing to do with what the last one said. */

@@ -1,6 +1,7 @@
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import { type HeldProcess, STAT_LENGTH, Stat } from '../../model/process.js';
 import { parseStat } from '../procfs/stat.js';
+import { isVcpuName } from '../procfs/vcpu-threads.js';
 
 /** A thread, or a process of one, as its stat shows it. */
 export interface Thread {
@@ -57,17 +58,10 @@ export function readThread(id: string, read: (buffer: Buffer) => number): Thread
 }
 
 /**
- * What the VMMs call the threads of their vCPUs, by the VMM's own sources: QEMU (with debug-threads, which libvirt sets) and StratoVirt
- * `CPU n/KVM`, QEMU's emulator `CPU n/TCG` or one `ALL CPUs/TCG`, Cloud Hypervisor `vcpu<n>`, Firecracker `fc_vcpu <n>`, Dragonball
- * `db_vcpu<n>`.
- */
-const VCPU = /^(CPU \d+\/\w+|ALL CPUs\/TCG|vcpu\d+|fc_vcpu \d+|db_vcpu\d+)$/;
-
-/**
  * Which of a VMM's threads are vCPUs: those with such a name, or where none has one, those that were in guest code, as far as the kernel
  * accounts that. An empty set where neither tells.
  */
 export function vcpusAmong(threads: readonly Thread[]): ReadonlySet<Thread> {
-  const named = threads.filter(({ name }) => VCPU.test(name));
+  const named = threads.filter(({ name }) => isVcpuName(name));
   return new Set(named.length > 0 ? named : threads.filter(({ guestTicks }) => guestTicks > 0));
 }
