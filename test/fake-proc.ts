@@ -52,13 +52,18 @@ export class FakeProc {
   }
 
   host(): Host {
-    return new Host({ proc: this.root, sys: join(this.root, 'sys'), run: join(this.root, 'run') }, this.clock);
+    const at = (...parts: string[]): string => join(this.root, ...parts);
+    return new Host({ proc: this.root, sys: at('sys'), cgroup: at('sys', 'fs', 'cgroup'), run: at('run') }, this.clock);
   }
 
   /** In place, so that descriptors already open see it too. */
   write(path: string, text: string): void {
     mkdirSync(dirname(join(this.root, path)), { recursive: true });
     writeFileSync(join(this.root, path), text, 'latin1');
+  }
+
+  mkdir(path: string): void {
+    mkdirSync(join(this.root, path), { recursive: true });
   }
 
   link(path: string, target: string): void {

@@ -12,6 +12,9 @@ export type KernelFiles = Map<string, string | Error>;
 
 const FLAT = ['stat', 'statm', 'io', 'status', 'limits', 'smaps_rollup'];
 
+/** Where it stands, as long as the test does not move it. */
+export const CGROUP = '/machine.slice/vm-1.scope';
+
 /** The files of a recorded QEMU with one thread, and of the thread of a vCPU its stat alone. Guest RAM is another QEMU's: shared memory. */
 export function recordedFiles(recording: string = RECORDED[0]): KernelFiles {
   const files: KernelFiles = new Map(FLAT.map((name) => [name, kernelSample(`${recording}/${name}`)]));
@@ -19,6 +22,7 @@ export function recordedFiles(recording: string = RECORDED[0]): KernelFiles {
   for (const name of ['status', 'schedstat', 'stat']) files.set(`task/4242/${name}`, kernelSample(`${recording}/${name}`));
   files.set('task/4243/stat', statLine({ pid: 4243, comm: 'CPU 0/KVM', userTicks: 7 }));
   for (const name of ['maps', 'smaps']) files.set(name, kernelSample(`qemu-7.2-memfd/${name}`));
+  files.set('cgroup', `0::${CGROUP}\n`);
   return files;
 }
 

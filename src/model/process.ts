@@ -46,7 +46,8 @@ export interface HeldProcess {
   countDescriptors(): number;
   /** Reads a file that is not held, once: opened through the held directory. */
   readOnce(file: string, buffer: Buffer): number;
-  readAsync(file: string): Promise<string>;
+  /** Off the event loop. @throws EFBIG beyond the limit, 1 MiB where none is given */
+  readAsync(file: string, limitBytes?: number): Promise<string>;
   /** Thread ids now. */
   threads(): readonly string[];
   /** Opens a file below /proc/<pid> to be kept by the caller. net/dev outlives the process and keeps its network namespace alive. */

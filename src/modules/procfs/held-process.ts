@@ -104,8 +104,8 @@ export class ProcfsProcess implements HeldProcess {
     return this.directory.readOnce(file, buffer);
   }
 
-  readAsync(file: string): Promise<string> {
-    return this.directory.readTextAsync(file);
+  readAsync(file: string, limitBytes?: number): Promise<string> {
+    return this.directory.readTextAsync(file, limitBytes);
   }
 
   threads(): readonly string[] {

@@ -37,6 +37,7 @@ export class WaitCollector implements Collector {
     reads: '`/proc/<pid>/task/*/schedstat`: run-queue wait, summed over threads',
     enabled: true,
   };
+  static readonly seconds = METRICS.wait;
   readonly about = WaitCollector.about;
   readonly metrics = Object.values(METRICS);
   private readonly columns;
