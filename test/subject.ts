@@ -12,6 +12,7 @@ export class FakeSubject implements Subject {
   devicesSuspect = 0;
   sandboxRow = -1;
   vmmState: InstanceState | null = null;
+  vmmWords: Subject['vmmWords'] = null;
   isDegraded = false;
   readonly companions = new Map<CompanionRole, HeldProcess>();
 

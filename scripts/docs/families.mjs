@@ -64,7 +64,7 @@ async function familiesOf(name) {
     const unseen = get(SelfFamilies)
       .families()
       .filter((family) => !shown.some((one) => one.name === family.name))
-      .map((family) => ({ name: family.name, labels: UNSEEN }));
+      .map((family) => (family.labelNames ? ownFamily(family) : { name: family.name, labels: UNSEEN }));
     return [...declared, ...shown, ...unseen];
   } finally {
     await app.close();
@@ -87,6 +87,7 @@ function declaredFamilies(tables, get) {
         ...{ name, type, unit, help, group: about?.name ?? 'self', tier: about?.tier ?? 'sweep', places: [] },
         labels: new Map(LABELS[identity].map((label) => [label, []])),
       };
+      if (metric.words) known.labels.set(metric.words.label, [...metric.words.list]);
       for (const [label, value] of Object.entries(labels)) known.labels.set(label, [...(known.labels.get(label) ?? []), value]);
       if (about) known.places.push(placeOf(metric, identity));
       found.set(name, known);
@@ -100,18 +101,24 @@ const PLACES = {
   vcpu: 'cpu.vcpus[]',
   disk: 'disks[]',
   vnic: 'network.devices[]',
-  kvm_exit: 'exits.kvm.reasons',
-  kvm_event: 'exits.kvm.events',
 };
+/** Tables of one column stand there as an object: a member a row. */
+const MEMBERS = { kvm_exit: 'exits.kvm.reasons', kvm_event: 'exits.kvm.events' };
 
 const placeOf = ({ json, alias }, identity) => {
   if (identity === 'interface') return `network.interfaces[].${json}`;
   if (identity === 'sandbox_interface' || identity === 'sandbox_vmm_interface') return `shim.interfaces[].${json}`;
+  if (identity in MEMBERS) return MEMBERS[identity];
   const part = PLACES[identity];
   if (part !== undefined) return `${part}.${json}`;
   // Where there are two, the vmgauge family is at home in the group.
   return identity === 'id' && alias !== undefined ? alias : json;
 };
+
+const ownFamily = ({ name, type, unit, help, labelNames }) => ({
+  ...{ name, type, unit, help, group: 'self', tier: 'sweep', places: [] },
+  labels: new Map(labelNames.map((label) => [label, []])),
+});
 
 /** What a page says of the families on it: words, and the labels of the first sample. */
 function ownFamilies(page) {

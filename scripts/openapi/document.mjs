@@ -26,6 +26,7 @@ const { version, description } = JSON.parse(readFileSync(new URL('package.json',
 const TAGS = {
   instances: 'Virtual machines of this host and their statistics, in JSON.',
   metrics: 'The same numbers for Prometheus.',
+  host: 'What this host can give.',
   health: 'Probes. They ask for no token.',
   documents: 'Pages for people, and this description.',
 };

@@ -1,8 +1,10 @@
 // Schemas of everything but statistics: the shapes that stats/instance.view.ts and health/ build by hand. Tests hold them against answers.
 import { COMPANION_ROLES, ID_PATTERN, NIC_KINDS, RUNTIMES } from '../../dist/model/instance.js';
+import { capabilitySchemas } from './capabilities.mjs';
 import { problemSchema } from './problems.mjs';
 import { registrationSchemas } from './registration.mjs';
-import { object, statsSchemas } from './stats-schemas.mjs';
+import { object } from './schema-words.mjs';
+import { statsSchemas } from './stats-schemas.mjs';
 
 const ref = (name) => ({ $ref: `#/components/schemas/${name}` });
 const text = (description, rest = {}) => ({ type: 'string', description, ...rest });
@@ -93,6 +95,7 @@ export function schemas(tables, collectors) {
       instances: list(ref('InstanceStats'), 'Sorted by id.'),
     }),
     ...registrationSchemas(),
+    ...capabilitySchemas(),
     Health: object('The answer of a probe.', { status: text('Always ok: anything else is an error.', { const: 'ok' }) }),
     OpenapiDocument: object('An OpenAPI document; these members and more.', {
       openapi: text('Version of OpenAPI.'),

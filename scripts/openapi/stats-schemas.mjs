@@ -1,30 +1,14 @@
 // The stats document as schemas, from the metrics that collectors declare: places, descriptions, units.
 import { HYPERVISORS, NIC_KINDS, RUNTIMES, STATES } from '../../dist/model/instance.js';
 import { OUTCOMES, outcomeWords } from '../../dist/model/outcome.js';
+import { maybe, number, object, own, ref, text, time } from './schema-words.mjs';
+import { parts, vmmGroups, vmmSchemas } from './vmm-schemas.mjs';
 
 const NULLS =
   'A number that could not be read is null, never 0, and `collectors` says why: a typed client that turns null into 0 has to look there.';
 
-const ref = (name) => ({ $ref: `#/components/schemas/${name}` });
-const text = (description, rest = {}) => ({ type: 'string', description, ...rest });
-const maybe = (type, description, rest = {}) => ({ type: [type, 'null'], description, ...rest });
-const time = (description) => maybe('string', description, { format: 'date-time' });
-/** All members are always there. */
-export const object = (description, properties) => ({ type: 'object', description, required: Object.keys(properties), properties });
-
 const HYPERVISOR = text('Kind of the VMM; `kvm` is any other process with a KVM guest.', { enum: [...HYPERVISORS] });
 const STATE = text('What the VM does; `stopped` ones answer their last sample while they are remembered.', { enum: [...STATES] });
-
-/** A cell as JSON prints it. Integers are exact to 2^53. */
-function number({ decimals, description, json, families }) {
-  const type = decimals === 0 ? { type: ['integer', 'null'], format: 'int64' } : { type: ['number', 'null'], format: 'double' };
-  const labels = families[0]?.labels;
-  const which = labels ? ` (${Object.values(labels).join(', ')})` : '';
-  if (description === '') throw new Error(`${json} has no description`);
-  return { ...type, description: `${description}${which}` };
-}
-
-const own = (columns) => columns.map(({ metric }) => metric).filter(({ json }) => !json.startsWith('collectors.'));
 
 /** Members by their dotted places; the second place of a metric is a member too. */
 function groups(metrics) {
@@ -41,13 +25,18 @@ function groups(metrics) {
   return root;
 }
 
-/** @param place dotted, from the top of the document */
-const asObject = (tree, place, more = {}) => {
+const isMember = (node) => typeof node.description === 'string';
+
+/** @param place dotted, from the top of the document @param more members before the numbers @param last members after them */
+const asObject = (tree, place, more = {}, last = {}) => {
   const description = GROUPS[place] ?? GROUPS[place.split('.').at(-1)];
   if (description === undefined) throw new Error(`the group ${place} is not described`);
-  const members = Object.entries(tree).map(([word, node]) => [word, 'description' in node ? node : asObject(node, `${place}.${word}`)]);
-  return object(description, { ...more, ...Object.fromEntries(members) });
+  const members = Object.entries(tree).map(([word, node]) => [word, isMember(node) ? node : asObject(node, `${place}.${word}`)]);
+  const whole = object(description, { ...more, ...Object.fromEntries(members), ...last });
+  return OPTIONAL_GROUPS.has(place) ? orNull(whole) : whole;
 };
+
+const orNull = (schema) => ({ ...schema, type: ['object', 'null'] });
 
 /** By place, or by the last word of any place. */
 const GROUPS = {
@@ -56,7 +45,18 @@ const GROUPS = {
   process: 'The VMM as a process of the host.',
   io: 'What the VMM read and wrote.',
   context_switches: 'How often threads gave up the CPU or lost it.',
-  vmm: 'What the VMM says when this agent asks it, and what the asking costs it.',
+  vmm: 'What the VMM says when this agent asks it, and what the asking costs it; null where it was never asked.',
+  'vmm.dropped': 'What the VMM told and this document does not show.',
+  'memory.vmm': 'What the VMM says it gave the guest; null where it does not tell.',
+  'memory.guest': 'The guest’s memory as its own balloon driver last reported it; null where it reports nothing.',
+  'memory.balloon': 'What the guest gave back; null where the VMM has no balloon or does not tell.',
+  'memory.kvm': 'Guest memory that KVM has mapped; null where neither the VMM nor debugfs tells.',
+  'memory.breakdown': 'The memory of the VM by what it is; null where the parts are not known.',
+  exits: 'How often the guest was left for the host; null where neither the VMM nor KVM tells.',
+  'exits.kvm': 'What KVM counts of the VM, all vCPUs together; null where neither the VMM nor debugfs tells.',
+  migration: 'The last migration of the VM; null where the VMM does not tell.',
+  events: 'What happened to the VM by its VMM’s word; null where nobody listens or the VMM does not count.',
+  degraded: 'Whether the VM works, and the evidence; null where nothing tells.',
   shim: 'A Kata sandbox: its shim, what runs beside the VMM, and what the host spends on it apart from the guest.',
   'shim.cpu': 'CPU time of the shim.',
   'shim.memory': 'Memory of the shim.',
@@ -73,6 +73,12 @@ const GROUPS = {
   'shim.rpc': 'Whether the shim tells how long its calls take; the durations themselves are on /metrics.',
   'shim.socket': 'What the shim said when its socket was last asked.',
 };
+
+/** Groups that are null where nothing of them is known. As in stats.view.ts and vmm.view.ts. */
+const OPTIONAL_GROUPS = new Set([
+  ...['vmm', 'vmm.dropped', 'exits', 'exits.kvm', 'migration', 'events', 'degraded'],
+  ...['memory.vmm', 'memory.guest', 'memory.balloon', 'memory.kvm', 'memory.breakdown'],
+]);
 
 /** The member `shim`: words that stats/shim.view.ts writes, numbers by their declarations. */
 function shimSchema(tables, outcome, reason) {
@@ -105,12 +111,13 @@ function shimSchema(tables, outcome, reason) {
 export function statsSchemas(tables, collectors) {
   const metrics = own(tables.instances.columns);
   const tree = groups(metrics);
-  const top = Object.fromEntries(Object.entries(tree).filter(([, node]) => 'description' in node));
-  const nested = Object.fromEntries(
-    Object.entries(tree)
-      .filter(([, node]) => !('description' in node))
-      .map(([word, node]) => [word, asObject(node, word)]),
-  );
+  const top = Object.fromEntries(Object.entries(tree).filter(([, node]) => isMember(node)));
+  const { vmm, exits, degraded, ...plain } = Object.fromEntries(Object.entries(tree).filter(([, node]) => !isMember(node)));
+  const last = { cpu: { vcpus: parts('Vcpu', 'vCPUs by number.') } };
+  const nested = {
+    ...Object.fromEntries(Object.entries(plain).map(([word, node]) => [word, asObject(node, word, {}, last[word])])),
+    ...vmmGroups({ vmm, exits, degraded }, asObject),
+  };
   const words = OUTCOMES.map(outcomeWords);
   const reasons = words.flatMap(({ reason }) => (reason ? [reason] : []));
   const outcome = text('How the reading went: `absent` is a property of the VM or of our rights, `failed` is an error.', {
@@ -135,11 +142,17 @@ export function statsSchemas(tables, collectors) {
       started_at: time('Start of the VMM process.'),
       cpu: nested.cpu,
       memory: nested.memory,
-      network: object('Interfaces through which its frames pass on this host.', {
+      disks: parts('Disk', 'Disks as the VMM counts them, by name.'),
+      network: object('Interfaces through which its frames pass on this host, and its devices by the VMM’s count.', {
         interfaces: { type: 'array', items: ref('InterfaceStats'), description: 'One entry a NIC, counted or not.' },
+        devices: parts('NetworkDevice', 'Network devices as the VMM counts them, by name.'),
       }),
       process: nested.process,
       vmm: nested.vmm,
+      exits: nested.exits,
+      migration: nested.migration,
+      events: nested.events,
+      degraded: nested.degraded,
       shim: { description: 'Null for an instance that is no Kata sandbox.', oneOf: [ref('Shim'), { type: 'null' }] },
       rates: {
         description: 'Growth per second; null before the second reading and of a stopped instance.',
@@ -165,6 +178,7 @@ export function statsSchemas(tables, collectors) {
       },
     },
     ...shimSchema(tables, outcome, reason),
+    ...vmmSchemas(tables),
     InterfaceStats: interfaceSchema(own(tables.interfaces.columns), outcome, reason),
     Rates: object('Growth per second of counters that were known at both ends.', {
       window_seconds: { type: 'number', description: 'Time that really passed between the two readings.' },

@@ -1,14 +1,19 @@
 import type { CompanionRole, InstanceRecord, InstanceState, Nic } from './instance.js';
 import type { Metric } from './metric.js';
 import type { Outcome } from './outcome.js';
+import type { Part } from './parts.js';
 import type { HeldProcess } from './process.js';
-import type { Part } from './tables.js';
 
 /**
  * When a collector has its turn. `sweep`: in every sweep. `slow`: once per slow interval, spread over the sweeps. `threads`: its own
  * interval, for what must be read thread by thread. `detached`: asynchronous, on its own timer, off the sweep.
  */
 export type Tier = 'sweep' | 'slow' | 'threads' | 'detached';
+
+export interface VmmWords {
+  readonly dialogue: string | null;
+  readonly version: string | null;
+}
 
 /** What a collector sees of an instance. `row` is its row in the instance table for as long as it is attached. */
 export interface Subject {
@@ -30,6 +35,8 @@ export interface Subject {
   companion(role: CompanionRole): HeldProcess | null;
   /** What the VMM last said of itself; null where it said nothing or that is too long ago. Written by the collector that reads it. */
   vmmState: InstanceState | null;
+  /** How its VMM is asked and what it calls itself; null where it said nothing. Written by the same collector. */
+  vmmWords: VmmWords | null;
   /** Whether there is evidence that the VM does not work although its process is there. Written by the collector that looks for it. */
   isDegraded: boolean;
   /** A collector saw that a device it was told of is not there: the next rescan looks at the descriptors again. */

@@ -56,6 +56,13 @@ export interface Metric {
   readonly families: readonly Exposure[];
   /** Member of `rates` in the stats document that this counter's growth per second becomes. */
   readonly rate?: string;
+  readonly words?: Words;
+}
+
+/** What the cells of a column number: the document has the word, the family has it in this label, with 1; the other words have no sample. */
+export interface Words {
+  readonly label: string;
+  readonly list: readonly string[];
 }
 
 type Spec = Omit<Family, 'type' | 'identity'> & { readonly identity?: Identity };
@@ -73,6 +80,7 @@ export function metric(spec: {
   labels?: Readonly<Record<string, string>>;
   also?: readonly Exposure[];
   rate?: string;
+  words?: Words;
 }): Metric {
   const own: Exposure[] = spec.family ? [{ family: spec.family, ...(spec.labels ? { labels: spec.labels } : {}) }] : [];
   const families = [...own, ...(spec.also ?? [])];
@@ -83,5 +91,6 @@ export function metric(spec: {
     families,
     ...(spec.alias === undefined ? {} : { alias: spec.alias }),
     ...(spec.rate === undefined ? {} : { rate: spec.rate }),
+    ...(spec.words === undefined ? {} : { words: spec.words }),
   };
 }

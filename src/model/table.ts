@@ -39,7 +39,7 @@ export class Table<Key> {
   private changed = false;
 
   /** @param compare order of the rows in every answer, so that two answers about an unchanged host are equal byte for byte */
-  constructor(private readonly compare: (a: Key, b: Key) => number) {}
+  constructor(readonly compare: (a: Key, b: Key) => number) {}
 
   column(metric: Metric): Column {
     const column = new Column(metric, this.capacity);

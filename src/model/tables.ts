@@ -1,4 +1,5 @@
 import type { Subject } from './collector.js';
+import { PARTS } from './parts.js';
 import { type Column, Table } from './table.js';
 
 /** Key of a row of a table of parts: one of the many that an instance has of a kind. `place` keeps two apart that have no name. */
@@ -6,17 +7,19 @@ export interface PartKey {
   readonly parent: Subject;
   readonly place: number;
   readonly name: string;
+  /** What is known of it in words. Written with its cells; another object when something changed. */
+  words?: PartWords;
+}
+
+/** A disk as the VMM describes it. */
+export interface PartWords {
+  readonly file?: string;
+  readonly format?: string;
+  readonly readOnly?: boolean;
 }
 
 /** An interface; one that has no name yet has an empty one. */
 export type InterfaceKey = PartKey;
-
-/**
- * Tables of what only the VMM tells apart. `vcpus`: named by their index. `disks` and `vnics`: by the VMM's own id of the device. `kvmExits`: by
- * what made the guest exit. `kvmEvents`: by what KVM counts besides.
- */
-export const PARTS = ['vcpus', 'disks', 'vnics', 'kvmExits', 'kvmEvents'] as const;
-export type Part = (typeof PARTS)[number];
 
 /** Key of a row of the sandbox table. */
 export interface SandboxKey {
@@ -27,7 +30,8 @@ const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 const byParentAndName = (a: PartKey, b: PartKey): number => byText(a.parent.id, b.parent.id) || byText(a.name, b.name) || a.place - b.place;
 
-const byParentAndPlace = (a: PartKey, b: PartKey): number => byText(a.parent.id, b.parent.id) || a.place - b.place;
+/** vCPUs come and go while a VM runs: their names order them, whatever place they had when they came. */
+const byParentAndNumber = (a: PartKey, b: PartKey): number => byText(a.parent.id, b.parent.id) || Number(a.name) - Number(b.name);
 
 /** The tables of one agent: instances, and what points to them: interfaces, Kata sandboxes, the interfaces of a sandbox's namespace, parts. */
 export class Tables {
@@ -35,7 +39,7 @@ export class Tables {
   readonly interfaces = new Table<InterfaceKey>(byParentAndName);
   readonly sandboxes = new Table<SandboxKey>((a, b) => byText(a.parent.id, b.parent.id));
   readonly sandboxInterfaces = new Table<InterfaceKey>(byParentAndName);
-  readonly vcpus = new Table<PartKey>(byParentAndPlace);
+  readonly vcpus = new Table<PartKey>(byParentAndNumber);
   readonly disks = new Table<PartKey>(byParentAndName);
   readonly vnics = new Table<PartKey>(byParentAndName);
   readonly kvmExits = new Table<PartKey>(byParentAndName);

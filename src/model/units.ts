@@ -11,6 +11,7 @@ export const kibToBytes = (kib: number): number => kib * 1024;
 export const bytesToKib = (bytes: number): number => bytes / 1024;
 export const mibToBytes = (mib: number): number => mib * 1024 * 1024;
 export const ticksToSeconds = (ticks: number): number => ticks / USER_HZ;
+export const ticksToMicroseconds = (ticks: number): number => (ticks * 1e6) / USER_HZ;
 export const ticksToMilliseconds = (ticks: number): number => (ticks * 1000) / USER_HZ;
 export const millisecondsToSeconds = (ms: number): number => ms / 1000;
 export const microsecondsToSeconds = (us: number): number => us / 1e6;

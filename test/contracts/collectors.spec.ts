@@ -3,20 +3,29 @@ import type { Host } from '../../src/host/host.js';
 import { type Collector, declaredMetrics } from '../../src/model/collector.js';
 import { COMPANION_ROLES } from '../../src/model/instance.js';
 import { OUTCOMES, Outcome } from '../../src/model/outcome.js';
+import { PARTS } from '../../src/model/parts.js';
 import type { Table } from '../../src/model/table.js';
 import { Tables } from '../../src/model/tables.js';
 import { COLLECTORS, type ListedCollector } from '../../src/modules/collection/collectors.js';
 import { Sampler } from '../../src/modules/collection/sampler.js';
+import type { VmmAnswer } from '../../src/modules/vmm/answer.js';
 import { FakeProc } from '../fake-proc.js';
-import { errno, FakeProcess } from '../fake-process.js';
+import { CGROUP, errno, FakeProcess } from '../fake-process.js';
 import { kernelSample } from '../kernel-samples.js';
 import { FakeSubject } from '../subject.js';
+import { FULL_ANSWER } from '../vmm-answer.js';
 
 const proc = new FakeProc();
 // Of the host's network namespace, which is not the sandbox's.
 proc.write('1/net/dev', kernelSample('qemu-7.2-kvm/net-dev').replace(/^ *exptap0.*\n/m, ''));
+proc.write('sys/fs/cgroup/cgroup.controllers', 'cpu\n');
+proc.write(`sys/fs/cgroup${CGROUP}/cpu.stat`, kernelSample('cgroup-v2-6.1/scope/cpu.stat'));
 afterAll(() => proc.close());
 
+/** They say what a VMM answered: here everything there is to tell. */
+const ANSWERED = [
+  ...['vmm_state', 'vmm_memory', 'guest_memory', 'balloon', 'disks', 'vnics', 'exits', 'kvm', 'migration', 'vmm_events', 'degraded'],
+] as const;
 /** Collectors that read no file of the process: what they have to say of a broken one. */
 const READS_NO_PROCESS_FILE: Readonly<Record<string, string>> = {
   allocation: 'says what the sources say',
@@ -24,9 +33,11 @@ const READS_NO_PROCESS_FILE: Readonly<Record<string, string>> = {
   shim_socket: 'asks a socket, and only one that was allowed; its own specs break that',
   vmm: 'asks a socket, off the sweep; its own specs break that',
   shim_rpc: 'reads what the socket answered; its own spec says what',
+  contention: 'does a sum with what wait and throttling read; its own spec breaks those',
+  ...Object.fromEntries(ANSWERED.map((name) => [name, 'reads what the VMM answered; its own spec breaks that'])),
 };
 /** Has nothing to read of the instance here. */
-const NOT_CONFIGURED = new Set(['vhost', 'shim_socket', 'shim_rpc', 'vmm']);
+const NOT_CONFIGURED = new Set(['vhost', 'shim_socket', 'shim_rpc', 'vmm', 'contention']);
 /** Reads the size of a directory, which can be refused but not garbled. */
 const READS_NO_CONTENT = new Set(['descriptors']);
 /** Looks for the file in several places, and says only that it found none where none of them could be opened. */
@@ -34,6 +45,10 @@ const SEES_A_REFUSED_FILE_AS_GONE = new Set(['network']);
 /** Tells growth, which takes two readings. */
 const NEEDS_TWO_TURNS = new Set(['pod_overhead_cpu']);
 const BETWEEN_TURNS_MS = 30_000;
+
+/** Of a guest whose report never grows old. */
+const ANSWER: VmmAnswer = { ...FULL_ANSWER, guest: { ...FULL_ANSWER.guest, sampledMs: Number.MAX_SAFE_INTEGER } };
+const isAnswered = ({ about: { name } }: ListedCollector): boolean => ANSWERED.some((one) => one === name);
 
 class Trial {
   readonly tables = new Tables();
@@ -45,9 +60,12 @@ class Trial {
   readonly processes = [this.process, new FakeProcess(this.process.files), new FakeProcess(this.process.files)] as const;
   readonly subject: FakeSubject;
   readonly defects: unknown[] = [];
+  /** What its VMM said. */
+  answer: VmmAnswer | null = null;
 
   constructor(Listed: ListedCollector, host: Host = proc.host(), process: FakeProcess | null = null) {
-    this.collectors = COLLECTORS.map((Other) => new Other(this.tables, host));
+    const asker = { answer: () => this.answer, known: () => this.contact() };
+    this.collectors = COLLECTORS.map((Other) => Reflect.construct(Other, [this.tables, host, ...(isAnswered(Other) ? [asker] : [])]));
     this.collector = this.collectors[COLLECTORS.indexOf(Listed)];
     const { name } = Listed.about;
     const report = (_: string, error: unknown) => this.defects.push(error);
@@ -60,9 +78,14 @@ class Trial {
       report,
     );
     const companions = COMPANION_ROLES.map((role) => ({ role, pid: this.process.pid, startTicks: this.process.startTicks }));
-    const record = { id: 'vm-1', vcpus: 2, memoryBytes: 268435456, sandbox: { vmmInShim: false }, companions };
+    const record = { id: 'vm-1', vcpus: 2, memoryBytes: 96 * 2 ** 20, sandbox: { vmmInShim: false }, companions };
     this.subject = new FakeSubject(process, 'vm-1', 'one', record);
     this.subject.nics = [{ kind: 'tap', name: 'exptap0' }];
+  }
+
+  private contact() {
+    const { answer, subject } = this;
+    return answer ? { answer, outcome: Outcome.ok, inRow: 0, process: subject.process, dialogue: null } : undefined;
   }
 
   static running(Listed: ListedCollector): Trial {
@@ -73,12 +96,14 @@ class Trial {
     return trial;
   }
 
-  /** An instance that the collector concerns: a sandbox, where it is about sandboxes. */
+  /** An instance that the collector concerns: a sandbox, where it is about sandboxes, and one whose VMM answers. */
   attach(): void {
+    this.answer = ANSWER;
     this.tables.begin();
     this.subject.row = this.tables.instances.add(this.subject);
     if (this.collector.concerns) this.subject.sandboxRow = this.tables.sandboxes.add({ parent: this.subject });
     this.sampler.attach(this.subject);
+    this.tables.publish();
     if (NEEDS_TWO_TURNS.has(this.collector.about.name)) this.sampler.sample(this.subject, 1e12);
   }
 
@@ -109,7 +134,13 @@ class Trial {
     const words = <Key>({ columns, order }: Table<Key>): string[] =>
       columns.filter(({ front }) => order.rows.some((row) => !Number.isNaN(front[row]))).map(({ metric }) => metric.json);
     const own = words(instances).filter((json) => !json.startsWith('collectors.'));
-    return [...own, ...words(interfaces), ...words(sandboxes), ...words(sandboxInterfaces)];
+    return [
+      ...own,
+      ...words(interfaces),
+      ...words(sandboxes),
+      ...words(sandboxInterfaces),
+      ...PARTS.flatMap((part) => words(this.tables[part])),
+    ];
   }
 
   declared(): string[] {
@@ -123,7 +154,13 @@ class Trial {
         .filter(({ metric }) => !metric.json.startsWith('collectors.'))
         .flatMap(({ front }) => [...order.rows].map((row) => front[row]));
     const { instances, interfaces, sandboxes, sandboxInterfaces } = this.tables;
-    return [...of(instances), ...of(interfaces), ...of(sandboxes), ...of(sandboxInterfaces)];
+    return [
+      ...of(instances),
+      ...of(interfaces),
+      ...of(sandboxes),
+      ...of(sandboxInterfaces),
+      ...PARTS.flatMap((part) => of(this.tables[part])),
+    ];
   }
 }
 
@@ -178,6 +215,7 @@ describe.each(COLLECTORS.map((Listed) => [Listed.about.name, Listed] as const))(
     lone.subject.record = { id: 'vm-1' };
     lone.subject.vhostThreads = [4_000_000];
     lone.attach();
+    lone.answer = null;
     const outcome = await lone.sweep();
     if (lone.collector.concerns?.(lone.subject) !== false) expect(OUTCOMES).toContain(outcome);
     expect(lone.filled()).toEqual([]);
@@ -241,7 +279,9 @@ describe.each(COLLECTORS.map((Listed) => [Listed.about.name, Listed] as const))(
     tables.sandboxes.remove(sandboxRow);
     tables.instances.remove(row);
     tables.publish();
-    expect([tables.interfaces.size, tables.sandboxInterfaces.size]).toEqual([0, 0]);
+    expect(
+      [tables.interfaces.size, tables.sandboxInterfaces.size, ...PARTS.map((part) => tables[part].size)].filter((size) => size > 0),
+    ).toEqual([]);
     const next = new Trial(Listed);
     next.subject.row = row;
     tables.begin();

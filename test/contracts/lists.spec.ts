@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { PARTS } from '../../src/model/parts.js';
 import { Settings } from '../../src/model/settings.js';
 import { COLLECTORS } from '../../src/modules/collection/collectors.js';
 import { DRIVERS } from '../../src/modules/hypervisor/drivers.js';
@@ -32,7 +33,7 @@ const house = new House(proc.host());
 afterAll(() => proc.close());
 
 const { instances, interfaces, sandboxes, sandboxInterfaces } = house.tables;
-const columns = [instances, interfaces, sandboxes, sandboxInterfaces].flatMap((table) => table.columns);
+const { columns } = house.tables;
 /** Names that Kata fixed: counters without `_total`, or names that end in what they measure. */
 const FIXED_NAMES: ReadonlySet<string> = new Set([
   'kata_shim_pod_overhead_cpu',
@@ -111,6 +112,7 @@ describe('places in the stats document', () => {
     unique(places([...instances.columns, ...sandboxes.columns]));
     unique(places(interfaces.columns));
     unique(places(sandboxInterfaces.columns));
+    for (const part of PARTS) unique(places(house.tables[part].columns));
   });
 
   it('are a value or a group, never both', () => {
@@ -121,7 +123,8 @@ describe('places in the stats document', () => {
   it('are words of lower case, with the unit of their families', () => {
     for (const { metric } of columns.filter(({ metric }) => !metric.json.startsWith('collectors.'))) {
       for (const place of [metric.json, metric.alias ?? metric.json]) expect(place).toMatch(/^[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*){0,3}$/);
-      for (const { family } of metric.families) if (family.unit !== undefined) expect(metric.json).toMatch(new RegExp(`_${family.unit}$`));
+      for (const { family } of metric.families)
+        if (family.unit !== undefined) expect(metric.json).toMatch(new RegExp(`(^|_)${family.unit}$`));
     }
   });
 

@@ -3,7 +3,7 @@ import { Slicer } from '../../host/slicer.js';
 import type { Subject } from '../../model/collector.js';
 import { Outcome } from '../../model/outcome.js';
 import type { Order } from '../../model/table.js';
-import type { Tables } from '../../model/tables.js';
+import type { PartKey, Tables } from '../../model/tables.js';
 import type { Instance } from '../instances/instance.js';
 import type { Registry } from '../instances/registry.js';
 import { hasEnded, isEnding } from '../procfs/held-process.js';
@@ -51,6 +51,11 @@ export class Collection {
   /** Instances of the last finished sweep in the order of every answer. */
   get order(): Order<Subject> {
     return this.tables.instances.order;
+  }
+
+  /** Their disks, likewise, as far as their VMMs tell of any. */
+  get disks(): Order<PartKey> {
+    return this.tables.disks.order;
   }
 
   /** Resolves when the last sweep is no older than the maximum age, or a new one has finished; and when the instance was in it. */

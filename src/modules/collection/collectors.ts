@@ -1,6 +1,8 @@
 import type { Host } from '../../host/host.js';
 import type { Collector, CollectorClass } from '../../model/collector.js';
 import type { Tables } from '../../model/tables.js';
+import { ContentionCollector } from '../cgroup/contention.collector.js';
+import { ThrottlingCollector } from '../cgroup/throttling.collector.js';
 import { AllocationCollector } from '../instances/allocation.collector.js';
 import { NetworkCollector } from '../network/network.collector.js';
 import { ContextSwitchesCollector } from '../procfs/context-switches.collector.js';
@@ -28,7 +30,20 @@ import { ShimStatusCollector } from '../shim/shim-status.collector.js';
 import { VirtiofsdCollector } from '../shim/virtiofsd.collector.js';
 import { VirtiofsdIoCollector } from '../shim/virtiofsd-io.collector.js';
 import { VirtiofsdStatusCollector } from '../shim/virtiofsd-status.collector.js';
+import { BalloonCollector } from '../vmm/balloon.collector.js';
+import { DegradedCollector } from '../vmm/degraded.collector.js';
+import { DisksCollector } from '../vmm/disks.collector.js';
+import { ExitsCollector } from '../vmm/exits.collector.js';
+import { GuestMemoryCollector } from '../vmm/guest-memory.collector.js';
+import { KvmCollector } from '../vmm/kvm.collector.js';
+import { MemoryBreakdownCollector } from '../vmm/memory-breakdown.collector.js';
+import { MigrationCollector } from '../vmm/migration.collector.js';
+import { VcpusCollector } from '../vmm/vcpus.collector.js';
 import { VmmCollector } from '../vmm/vmm.collector.js';
+import { VmmEventsCollector } from '../vmm/vmm-events.collector.js';
+import { VmmMemoryCollector } from '../vmm/vmm-memory.collector.js';
+import { VmmStateCollector } from '../vmm/vmm-state.collector.js';
+import { VnicsCollector } from '../vmm/vnics.collector.js';
 
 /** A collector the house can make: its constructor takes what Nest injects by type, or what `collectorsFor` hands over. */
 export type ListedCollector = CollectorClass & (new (tables: Tables, host: Host) => Collector);
@@ -47,6 +62,8 @@ export const COLLECTORS: readonly ListedCollector[] = [
   ContextSwitchesCollector,
   IoCollector,
   WaitCollector,
+  ThrottlingCollector,
+  ContentionCollector,
   NetworkCollector,
   ShimCollector,
   ShimIoCollector,
@@ -63,4 +80,17 @@ export const COLLECTORS: readonly ListedCollector[] = [
   ShimSocketCollector,
   ShimRpcCollector,
   VmmCollector,
+  VmmStateCollector,
+  VmmMemoryCollector,
+  GuestMemoryCollector,
+  BalloonCollector,
+  DisksCollector,
+  VnicsCollector,
+  ExitsCollector,
+  KvmCollector,
+  MigrationCollector,
+  VmmEventsCollector,
+  VcpusCollector,
+  MemoryBreakdownCollector,
+  DegradedCollector,
 ];

@@ -90,3 +90,13 @@ it('a defect in the clearing costs the collector nothing but a count', async () 
   const [state] = house.sampler.states;
   expect([state.unexpected, state.outcome.front[house.collection.order.rows[0]]]).toEqual([1, Outcome.gone]);
 });
+
+it('a defect in the question whom it concerns costs the collector its turn and nobody else anything', async () => {
+  reader.concerns = () => {
+    throw new TypeError('a defect');
+  };
+  await house.collection.sweep();
+  const [state] = house.sampler.states;
+  expect([state.unexpected, state.outcome.front[house.collection.order.rows[0]]]).toEqual([1, Outcome.ioError]);
+  expect(disks()).toEqual([]);
+});

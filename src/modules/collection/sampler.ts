@@ -146,12 +146,12 @@ export class Sampler {
 
   private turn(state: CollectorState, instance: Subject, started: number): number {
     const { row } = instance;
-    if (!concerns(state, instance)) {
-      if (!Number.isNaN(state.outcome.back[row])) this.forget(state, instance);
-      return started;
-    }
     let outcome: Outcome;
     try {
+      if (!concerns(state, instance)) {
+        if (!Number.isNaN(state.outcome.back[row])) this.forget(state, instance);
+        return started;
+      }
       outcome = state.collector.collect(instance);
     } catch (error) {
       outcome = Outcome.ioError;

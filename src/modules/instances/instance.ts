@@ -40,6 +40,7 @@ export class Instance implements Subject {
   version = 0;
   devicesSuspect = false;
   vmmState: InstanceState | null = null;
+  vmmWords: Subject['vmmWords'] = null;
   isDegraded = false;
   /** Whether some source named it in the last rescan. */
   listed = true;

@@ -1,9 +1,11 @@
 import { Injectable, Optional } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import { Slicer } from '../../host/slicer.js';
+import { isOfSandboxes } from '../../model/collector.js';
 import { ApiError } from '../../model/errors.js';
 import type { Identity } from '../../model/metric.js';
 import { Settings } from '../../model/settings.js';
+import type { Column } from '../../model/table.js';
 import { Tables } from '../../model/tables.js';
 import { Collection } from '../collection/collection.js';
 import { PassThrough } from '../shim/pass-through.js';
@@ -54,6 +56,12 @@ interface Sheet {
   readonly instances: ReadonlySet<string> | undefined;
 }
 
+/** A collector that concerns some instances only. */
+interface OccasionalGroup {
+  readonly group: string;
+  readonly outcome: Column;
+}
+
 interface Part {
   /** As it is printed. */
   readonly name: string;
@@ -67,9 +75,10 @@ export class Exposition {
   private readonly rows: Readonly<Record<Identity, LabelledRows>>;
   private readonly passed: PassedFamilies;
   private readonly pool = new PagePool();
+  private readonly occasional: readonly OccasionalGroup[];
 
   constructor(
-    tables: Tables,
+    private readonly tables: Tables,
     private readonly collection: Collection,
     private readonly self: SelfFamilies,
     private readonly client: ClientFamilies,
@@ -79,6 +88,9 @@ export class Exposition {
   ) {
     this.declared = declaredFamilies(tables, collection.sampler.states, kataProcStatusUnit === 'kib');
     this.rows = labelledRows(tables, kataCriLabels);
+    this.occasional = collection.sampler.states
+      .filter(({ collector }) => collector.concerns && !isOfSandboxes(collector))
+      .map(({ collector, outcome }) => ({ group: collector.about.name, outcome }));
     const ours = this.declared.map(({ family }) => family);
     const oursAlone = this.declared.map(({ family, own }) => ({ ...family, name: own?.name ?? family.name }));
     this.passed = new PassedFamilies(passThrough, ours, oursAlone);
@@ -117,14 +129,22 @@ export class Exposition {
   private async parts({ collect, exclude, families, alone }: Selection, { instances }: Sheet): Promise<Part[]> {
     const group = (name: string): boolean => (!collect?.length || collect.includes(name)) && !exclude?.includes(name);
     const named = (name: string): boolean => !families?.length || families.some((prefix) => name.startsWith(prefix));
+    const idle = this.idleGroups();
     const declared = this.declared
-      .filter((lines) => !this.rows[lines.family.identity].empty && group(lines.group))
+      .filter((lines) => !this.rows[lines.family.identity].empty && group(lines.group) && ![...lines.owners].every((one) => idle.has(one)))
       .map((lines) => (alone !== undefined && lines.own ? this.bare(lines, lines.own, alone) : this.full(lines)));
     const self = group(SELF) ? await this.ownFamilies(instances !== undefined) : [];
     const passed = group(SHIM_SOCKET) ? (alone === undefined ? this.passed.all() : this.passed.own(alone)) : [];
     return [...declared, ...self.map((family) => this.own(family)), ...passed.map((family) => this.passedOn(family))]
       .filter(({ name }) => named(name))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Collectors that concern no instance: a page of many VMs that nobody asks pays nothing for what VMMs tell. */
+  private idleGroups(): ReadonlySet<string> {
+    const { rows } = this.tables.instances.order;
+    const isIdle = ({ front }: Column): boolean => rows.every((row) => Number.isNaN(front[row]));
+    return new Set(this.occasional.filter(({ outcome }) => isIdle(outcome)).map(({ group }) => group));
   }
 
   private async ownFamilies(ofInstancesOnly: boolean): Promise<OwnFamily[]> {
@@ -134,12 +154,11 @@ export class Exposition {
 
   private full({ family: { name, identity }, columns, withoutSandboxes, head }: FamilyLines): Part {
     const print = async ({ page, format, slicer, instances }: Sheet): Promise<void> => {
-      page.samples(
-        head(format),
-        this.rows.sandbox.empty ? withoutSandboxes : columns,
-        this.rows[identity].rows(instances),
-        this.rows[identity].labels,
-      );
+      const { labels } = this.rows[identity];
+      const rows = this.rows[identity].rows(instances);
+      const [{ column, words }] = columns;
+      if (words) page.words(head(format), column, words, rows, labels);
+      else page.samples(head(format), this.rows.sandbox.empty ? withoutSandboxes : columns, rows, labels);
       const pause = slicer.pause();
       if (pause) await pause;
     };

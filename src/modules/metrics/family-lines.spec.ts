@@ -22,6 +22,15 @@ describe('declaredFamilies', () => {
     expect([a.own, b.own]).toEqual([undefined, undefined]);
   });
 
+  it('has a line for each word where cells stand for words', () => {
+    const tables = new Tables();
+    const family = gauge({ name: 'a_state', help: 'A.' });
+    tables.instances.column(metric({ json: 'a.state', family, labels: { of: 'a' }, words: { label: 'state', list: ['on', 'o"ff'] } }));
+    tables.instances.column(metric({ json: 'b', family: gauge({ name: 'b', help: 'B.' }) }));
+    const [a, b] = declaredFamilies(tables, [], false).map(({ columns }) => columns[0].words?.map(String));
+    expect([a, b]).toEqual([['a_state{of="a",state="on",', 'a_state{of="a",state="o\\"ff",'], undefined]);
+  });
+
   it('gives families of Kata a name of their own, that of the shim', () => {
     const tables = new Tables();
     const names = [

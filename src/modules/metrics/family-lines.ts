@@ -11,6 +11,8 @@ import { type ColumnLines, KIB } from './page.js';
 export interface FamilyColumn extends ColumnLines {
   /** `mode="user"`; empty for none. */
   readonly fixed: string;
+  /** For cells that stand for words: the fixed part of the line of each word, `name{state="paused",`. The value is 1 then. */
+  readonly words?: readonly Buffer[];
 }
 
 /** A declared family, ready to be written: its columns, their part of each line, its head in both formats. */
@@ -18,6 +20,8 @@ export interface FamilyLines {
   readonly family: Family;
   /** The collector it comes from, or `self` for what the house says of its collectors. */
   readonly group: string;
+  /** All that have a column in it; the first is its group. */
+  readonly owners: ReadonlySet<string>;
   readonly columns: readonly FamilyColumn[];
   /** Those that can have a cell where no sandbox is: a page of many VMs pays for no other. */
   readonly withoutSandboxes: readonly FamilyColumn[];
@@ -43,17 +47,19 @@ export function heads(family: FamilyHead): (format: Format) => Buffer {
 export function declaredFamilies(tables: Tables, states: readonly CollectorState[], kib: boolean): FamilyLines[] {
   const owner = ownersOf(states);
   const ofSandboxes = new Set(states.filter(({ collector }) => isOfSandboxes(collector)).map(({ success }) => success));
-  const families = new Map<Family, { group: string; columns: FamilyColumn[] }>();
+  const families = new Map<Family, { owners: Set<string>; columns: FamilyColumn[] }>();
   for (const column of tables.columns) {
     for (const exposure of column.metric.families) {
-      const known = families.get(exposure.family) ?? { group: owner.get(column.metric) ?? 'self', columns: [] };
+      const known = families.get(exposure.family) ?? { owners: new Set<string>(), columns: [] };
+      known.owners.add(owner.get(column.metric) ?? SELF);
       known.columns.push(familyColumn(column, exposure, kib));
       families.set(exposure.family, known);
     }
   }
-  return [...families].map(([family, { group, columns }]) => ({
+  return [...families].map(([family, { owners, columns }]) => ({
     family,
-    group,
+    group: [...owners][0],
+    owners,
     columns: columns.sort((a, b) => Buffer.compare(a.prefix, b.prefix)),
     withoutSandboxes: columns.filter(({ column }) => !ofSandboxes.has(column)),
     head: heads(family),
@@ -61,12 +67,15 @@ export function declaredFamilies(tables: Tables, states: readonly CollectorState
   }));
 }
 
+const SELF = 'self';
 const ownersOf = (states: readonly CollectorState[]) =>
   new Map(states.flatMap(({ collector }) => declaredMetrics(collector).map((metric) => [metric, collector.about.name] as const)));
 
 function familyColumn(column: Column, { family, labels: pairs, decimals, kib: mayBeKib }: Exposure, kib: boolean): FamilyColumn {
   const fixed = pairs === undefined ? '' : labels(pairs);
+  const { words } = column.metric;
   return {
+    ...(words ? { words: words.list.map((word) => Buffer.from(`${family.name}{${labels({ ...pairs, [words.label]: word })},`)) } : {}),
     column,
     fixed,
     prefix: Buffer.from(fixed === '' ? `${family.name}{` : `${family.name}{${fixed},`),

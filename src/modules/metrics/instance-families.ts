@@ -1,7 +1,8 @@
-import { isOfSandboxes, type Subject } from '../../model/collector.js';
+import { isOfSandboxes, type Subject, type VmmWords } from '../../model/collector.js';
 import type { Hypervisor, InstanceState } from '../../model/instance.js';
 import { label, labels } from '../../model/labels.js';
 import { Outcome, outcomeWords } from '../../model/outcome.js';
+import type { PartKey, PartWords } from '../../model/tables.js';
 import type { Collection } from '../collection/collection.js';
 import type { CollectorState } from '../collection/sampler.js';
 import type { Instance } from '../instances/instance.js';
@@ -13,6 +14,8 @@ export class InstanceFamilies {
   private readonly ids = new LabelKeeper<Instance, string>((_, id) => label('instance_id', id));
   private readonly infos = new LabelKeeper<Instance, number>((instance) => infoLabels(instance));
   private readonly statesOf = new LabelKeeper<Instance, string>(({ id }, state) => `${label('instance_id', id)},${label('state', state)}`);
+  private readonly vmms = new LabelKeeper<Instance, VmmWords>(({ id }, words) => vmmLabels(id, words));
+  private readonly disks = new LabelKeeper<PartKey, PartWords>(({ parent, name }, words) => diskLabels(parent.id, name, words));
   private readonly reasons: ReadonlyMap<CollectorState, LabelKeeper<Subject, number>>;
 
   constructor(
@@ -72,7 +75,36 @@ export class InstanceFamilies {
         perInstance: true,
         samples: () => this.outcomes(),
       },
+      {
+        name: 'vmgauge_vm_vmm_info',
+        type: 'gauge',
+        help: 'Always 1: how the VMM is asked, and what it calls itself. Only of VMMs that answered.',
+        perInstance: true,
+        labelNames: ['instance_id', 'dialogue', 'version'],
+        samples: () => this.vmmWords(alive),
+      },
+      {
+        name: 'vmgauge_vm_disk_info',
+        type: 'gauge',
+        help: 'Always 1: what the VMM tells of a disk in words, to be joined by instance_id and device; an empty label is not told.',
+        perInstance: true,
+        labelNames: ['instance_id', 'device', 'file', 'format', 'read_only'],
+        samples: () => this.diskWords(),
+      },
     ];
+  }
+
+  private *vmmWords(instances: readonly Instance[]): Iterable<OwnSample> {
+    for (const instance of instances) {
+      const { id, vmmWords } = instance;
+      if (vmmWords) yield { labels: this.vmms.labels(instance, vmmWords), value: 1, instanceId: id };
+    }
+  }
+
+  private *diskWords(): Iterable<OwnSample> {
+    for (const key of this.collection.disks.keys) {
+      if (key.words) yield { labels: this.disks.labels(key, key.words), value: 1, instanceId: key.parent.id };
+    }
   }
 
   private *outcomes(): Iterable<OwnSample> {
@@ -96,6 +128,12 @@ export class InstanceFamilies {
 function infoLabels({ id, name, hypervisor, sources, record: { uuid = '' } }: Instance): string {
   return labels({ instance_id: id, instance_name: name, hypervisor, source: sources[0], uuid });
 }
+
+const vmmLabels = (id: string, { dialogue, version }: VmmWords): string =>
+  labels({ instance_id: id, dialogue: dialogue ?? '', version: version ?? '' });
+
+const diskLabels = (id: string, device: string, { file = '', format = '', readOnly }: PartWords): string =>
+  labels({ instance_id: id, device, file, format, read_only: readOnly === undefined ? '' : String(readOnly) });
 
 /** Why a collector gave nothing, by the code in its outcome cell. */
 function reasonLabels(collector: string): LabelKeeper<Subject, number> {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FakeSubject } from '../../../test/subject.js';
 import type { Identity } from '../../model/metric.js';
+import { PARTS } from '../../model/parts.js';
 import { Tables } from '../../model/tables.js';
 import { LabelCache, labelledRows } from './labelled-rows.js';
 
@@ -92,6 +93,37 @@ describe('labelledRows', () => {
     expect([...rows.sandbox.bare('b-pod')].map(({ labels }) => labels)).toEqual(['']);
     expect([...rows.sandbox_interface.bare('b-pod')].map(({ labels }) => labels)).toEqual(['interface="eth0"', 'interface="lo"']);
     expect([...rows.sandbox_interface.bare('a-vm')]).toEqual([]);
+  });
+
+  it('name the parts of an instance by what tells them apart', () => {
+    const tables = new Tables();
+    const [one, two] = [new FakeSubject(null, 'one'), new FakeSubject(null, 'two')];
+    for (const part of PARTS) for (const [place, name] of ['10', '9', 'a"\\\n'].entries()) tables[part].add({ parent: two, place, name });
+    for (const part of PARTS) tables[part].add({ parent: one, place: 0, name: '0' });
+    tables.publish();
+    const rows = labelledRows(tables, true);
+    const labels = (identity: Identity, instances?: ReadonlySet<string>) => {
+      rows[identity].update();
+      return [...rows[identity].rows(instances)].map((row) => rows[identity].labels[row]?.toString());
+    };
+    const whose = { vcpu: 'vcpu', disk: 'device', vnic: 'device', kvm_exit: 'reason', kvm_event: 'event' } as const;
+    for (const [identity, word] of Object.entries(whose)) {
+      // Object.entries forgets the keys' names; they are those of `whose`.
+      const all = labels(identity as keyof typeof whose);
+      expect(all[0]).toBe(`instance_id="one",${word}="0"} `);
+      const numbers = [`instance_id="two",${word}="10"} `, `instance_id="two",${word}="9"} `];
+      if (identity !== 'vcpu') expect(all.slice(1)).toEqual([...numbers, `instance_id="two",${word}="a\\"\\\\\\n"} `]);
+      expect(labels(identity as keyof typeof whose, new Set(['one']))).toEqual([`instance_id="one",${word}="0"} `]);
+      expect([...rows[identity as keyof typeof whose].bare('one')].map((row) => row.labels)).toEqual([`${word}="0"`]);
+    }
+  });
+
+  it('have vCPUs in the order of their numbers, whatever order they came in', () => {
+    const tables = new Tables();
+    const subject = new FakeSubject(null, 'one');
+    for (const [place, name] of ['10', '2', '0'].entries()) tables.vcpus.add({ parent: subject, place, name });
+    tables.publish();
+    expect(tables.vcpus.order.keys.map(({ name }) => name)).toEqual(['0', '2', '10']);
   });
 
   it('say where there is nothing to print', () => {

@@ -5,6 +5,8 @@ import type { FamilyHead } from './format.js';
 export interface OwnFamily extends FamilyHead {
   /** True when its samples carry an instance and belong on that instance's own page too. */
   readonly perInstance?: boolean;
+  /** For documents, where no recorded host has a sample that would tell them. */
+  readonly labelNames?: readonly string[];
   /** One `{…} value` a sample, in page order, without the name. */
   samples(): Iterable<OwnSample>;
 }

@@ -106,3 +106,22 @@ describe('PagePool', () => {
     for (let page = 0; page < 3; page++) expect(pool.take().length).toBeGreaterThanOrEqual(4_000_000);
   });
 });
+
+describe('a family of words', () => {
+  const WORDS = [Buffer.from('a{s="on",'), Buffer.from('a{s="off",')];
+  const words = (front: number[], labels: readonly (Buffer | undefined)[] = LABELS): string => {
+    const page = new Page(Buffer.alloc(0));
+    page.words(HEAD, column(0, front).column, WORDS, Int32Array.from(front.keys()), labels);
+    return page.bytes().toString();
+  };
+
+  it('has one sample a row, for the word that the cell stands for', () => {
+    expect(words([1, Number.NaN, 0])).toBe('# head\na{s="off",id="0"} 1\na{s="on",id="2"} 1\n');
+  });
+
+  it('has none for what is no word, and no head without a sample', () => {
+    expect(words([2, -1, 0.5])).toBe('');
+    expect(words([0], [undefined])).toBe('');
+    expect(words([])).toBe('');
+  });
+});

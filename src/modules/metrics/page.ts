@@ -88,6 +88,19 @@ export class Page {
     }
   }
 
+  /** The samples of a family of words: for each row 1 for the word that its cell stands for. @param words prefixes by what is in the cells */
+  words(head: Buffer, { front }: Column, words: readonly Buffer[], rows: Int32Array, labels: readonly (Buffer | undefined)[]): void {
+    let headed = false;
+    for (const row of rows) {
+      const label = labels[row];
+      const word = words[front[row]];
+      if (label === undefined || word === undefined) continue;
+      if (!headed) this.text(head);
+      headed = true;
+      this.keptLine(word, label, 1);
+    }
+  }
+
   /** One sample whose words are made for this page. */
   line(name: string, labels: string, value: number): void {
     const words = labels === '' ? `${name} ` : `${name}{${labels}} `;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FLOAT, metric } from '../../model/metric.js';
 import { Column } from '../../model/table.js';
-import { CellTemplate, cell, groupTemplates } from './document.js';
+import { CellTemplate, cell, groupTemplates, memberTemplate } from './document.js';
 
 function column(json: string, value: number, { decimals = 0, alias }: { decimals?: number; alias?: string } = {}): Column {
   const made = new Column(metric({ json, decimals, ...(alias === undefined ? {} : { alias }) }), 1);
@@ -62,6 +62,20 @@ describe('groupTemplates', () => {
     expect(parse(groups.get('memory'))).toEqual({ rss_bytes: 5 });
   });
 
+  it('makes null of a group of which nothing is known, where that is asked for', () => {
+    const guest = column('memory.guest.total_bytes', Number.NaN);
+    const columns = [
+      column('memory.rss_bytes', 1),
+      guest,
+      column('memory.guest.deep.er', Number.NaN),
+      column('memory.plain.a', Number.NaN),
+    ];
+    const memory = groupTemplates(columns, new Set(['memory.guest', 'memory.guest.deep'])).get('memory');
+    expect(parse(memory)).toEqual({ rss_bytes: 1, guest: null, plain: { a: null } });
+    guest.front[0] = 0;
+    expect(parse(memory)).toEqual({ rss_bytes: 1, guest: { total_bytes: 0, deep: null }, plain: { a: null } });
+  });
+
   it('refuses a value that would be a group as well', () => {
     expect(() => groupTemplates([column('a.b', 1), column('a.b.c', 2)])).toThrow('a value and a group');
   });
@@ -77,5 +91,41 @@ describe('CellTemplate', () => {
     template.text('end');
     expect(template.render(0, 'front')).toBe('a=12;end');
     expect(new CellTemplate().render(0, 'front')).toBe('');
+  });
+});
+
+describe('memberTemplate', () => {
+  it('has the members of one place, not those of the groups in it or beside it', () => {
+    const columns = [
+      column('exits.io', 1),
+      column('exits.kvm.total', 2),
+      column('exits_of.io', 3),
+      column('exits', 4),
+      column('a.exits.io', 5),
+    ];
+    expect(JSON.parse(memberTemplate(columns, 'exits').orNull(0, 'front'))).toEqual({ io: 1 });
+    expect(JSON.parse(memberTemplate(columns, 'exits.kvm').orNull(0, 'front'))).toEqual({ total: 2 });
+  });
+
+  it('is null where nothing is filled, and where there are no members', () => {
+    expect(memberTemplate([column('exits.io', Number.NaN)], 'exits').orNull(0, 'front')).toBe('null');
+    expect(memberTemplate([column('exits.io', 1)], 'exits').orNull(-1, 'front')).toBe('null');
+    expect(memberTemplate([], 'exits').orNull(0, 'front')).toBe('null');
+  });
+});
+
+describe('a cell that stands for a word', () => {
+  const states = new Column(metric({ json: 'state', words: { label: 'state', list: ['running', 'n"ice'] } }), 1);
+
+  it.each([
+    [0, '"running"'],
+    [1, '"n\\"ice"'],
+    [2, 'null'],
+    [-1, 'null'],
+    [0.5, 'null'],
+    [Number.NaN, 'null'],
+  ])('%d is %s', (value, text) => {
+    states.front[0] = value;
+    expect(cell(states, 0, 'front')).toBe(text);
   });
 });

@@ -1,26 +1,31 @@
 import type { Subject } from '../../model/collector.js';
 import type { Order, Table } from '../../model/table.js';
-import type { InterfaceKey } from '../../model/tables.js';
+import type { PartKey } from '../../model/tables.js';
 import type { Generation } from './document.js';
 
 const NONE: readonly number[] = [];
 
 /** Rows of a child table by the instance they belong to; looked up once for all instances of a sweep. */
 export class RowsByParent {
-  private found: { readonly order: Order<InterfaceKey>; readonly rows: ReadonlyMap<Subject, readonly number[]> } | null = null;
+  private found: { readonly order: Order<PartKey>; readonly rows: ReadonlyMap<Subject, readonly number[]> } | null = null;
 
-  constructor(private readonly table: Table<InterfaceKey>) {}
+  constructor(private readonly table: Table<PartKey>) {}
 
   of(parent: Subject, generation: Generation): readonly number[] {
-    if (generation === 'back') return this.table.rowsOf((key) => key.parent === parent).sort((a, b) => this.byName(a, b));
+    if (generation === 'back') return this.back(parent);
     return this.front().get(parent) ?? NONE;
   }
 
   /** As the table sorts its front. */
-  private byName(a: number, b: number): number {
-    const [one, other] = [this.table.key(a), this.table.key(b)];
-    if (!one || !other || one.name === other.name) return (one?.place ?? a) - (other?.place ?? b);
-    return one.name < other.name ? -1 : 1;
+  private back(parent: Subject): readonly number[] {
+    const { table } = this;
+    if (table.size === 0) return NONE;
+    return table
+      .rowsOf((key) => key.parent === parent)
+      .sort((a, b) => {
+        const [one, other] = [table.key(a), table.key(b)];
+        return one && other ? table.compare(one, other) : a - b;
+      });
   }
 
   private front(): ReadonlyMap<Subject, readonly number[]> {

@@ -12,6 +12,7 @@ import type { Instance } from '../instances/instance.js';
 import { CellTemplate, cell, type Generation, groupTemplates } from './document.js';
 import { RowsByParent } from './rows-by-parent.js';
 import { ShimView } from './shim.view.js';
+import { VmmView } from './vmm.view.js';
 
 /** The ten fields of hypeman's instance statistics, in its order. Two are words, the others stand in columns under the same name. */
 export const HYPEMAN_FIELDS = [
@@ -32,15 +33,33 @@ const CORES = 'cpu_cores';
 interface CollectorReport {
   /** `"cpu":{"outcome":"` */
   readonly opening: string;
-  readonly concerns: ((subject: Subject) => boolean) | undefined;
+  /** Missing: all concern it. */
+  readonly concerns: ((subject: Subject, generation: Generation) => boolean) | undefined;
   readonly cells: Pick<CollectorState, 'outcome' | 'seconds' | 'at'>;
 }
 
 const reportOf = ({ collector, outcome, seconds, at }: CollectorState): CollectorReport => ({
   opening: `"${collector.about.name}":{"outcome":"`,
-  concerns: collector.concerns && ((subject) => collector.concerns?.(subject) !== false),
+  concerns:
+    collector.concerns && (collector.about.tier === 'sweep' ? hadTurn(outcome) : (subject) => collector.concerns?.(subject) !== false),
   cells: { outcome, seconds, at },
 });
+
+/** Of what has its turn in every sweep the cells say whom it concerned then, whatever has changed since; and asking them costs least. */
+const hadTurn =
+  (outcome: Column) =>
+  ({ row }: Subject, generation: Generation): boolean =>
+    row >= 0 && !Number.isNaN(outcome[generation][row]);
+
+/** Groups within groups that are null where nothing of them is known: most VMs have none of them. */
+const OPTIONAL: ReadonlySet<string> = new Set([
+  'memory.guest',
+  'memory.balloon',
+  'memory.vmm',
+  'memory.kvm',
+  'memory.breakdown',
+  'vmm.dropped',
+]);
 
 /** Renders stats documents: ready strings, made once per instance and sweep. A pure reader of the tables. */
 @Injectable()
@@ -53,6 +72,7 @@ export class StatsView {
   private readonly cache: { instance: Instance; sequence: number; json: string }[] = [];
   private readonly interfaceRows: RowsByParent;
   private readonly shim: ShimView;
+  private readonly vmm: VmmView;
   private readonly reports: readonly CollectorReport[];
   /** The closing sample, before and after the word for the state: a sandbox whose shim outlives its VMM is not stopped. */
   private readonly closing = new WeakMap<Instance, readonly [string, string]>();
@@ -70,11 +90,12 @@ export class StatsView {
       this.top.cell(column);
     }
     this.vcpus = byPlace.get('allocated_vcpus');
-    this.groups = groupTemplates(tables.instances.columns);
+    this.groups = groupTemplates(tables.instances.columns, OPTIONAL);
     this.interfaceOutcome = tables.interfaces.columns.find(({ metric }) => metric.json === 'outcome');
     this.interfaceColumns = tables.interfaces.columns.filter((column) => column !== this.interfaceOutcome);
     this.interfaceRows = new RowsByParent(tables.interfaces);
     this.shim = new ShimView(tables);
+    this.vmm = new VmmView(tables, collection.sampler.states, this.groups.get('vmm'));
     this.reports = collection.sampler.states.map(reportOf);
     collection.onEnd = (instance) => this.closing.set(instance, this.parts(instance, 'back'));
   }
@@ -108,6 +129,7 @@ export class StatsView {
 
   private parts(instance: Instance, generation: Generation, windowSeconds?: number): [string, string] {
     const { id, name, row, hypervisor, sources, generation: born } = instance;
+    const { vmm } = this;
     const ended = generation === 'back' || instance.endedMs !== null;
     const collectedMs = instance.sampledMs ?? this.collection.last.startedMs;
     return [
@@ -115,15 +137,22 @@ export class StatsView {
         `,"hypervisor":"${hypervisor}","state":"`,
       `","source":${JSON.stringify(sources[0])}` +
         `,"generation":${born},"collected_at":${JSON.stringify(timestamp(collectedMs))},"started_at":${JSON.stringify(timestamp(instance.startedMs))}` +
-        `,"cpu":{${this.group('cpu', row, generation)}},"memory":{${this.group('memory', row, generation)}}` +
-        `,"network":{"interfaces":[${this.interfaces(instance, generation)}]},"process":{${this.group('process', row, generation)}}` +
-        `,"vmm":{${this.group('vmm', row, generation)}},"shim":${this.shim.json(instance, generation)}` +
+        `,"cpu":{${this.group('cpu', row, generation)},"vcpus":${vmm.list('vcpus', instance, generation)}}` +
+        `,"memory":{${this.group('memory', row, generation)}},"disks":${vmm.list('disks', instance, generation)}` +
+        `,"network":{"interfaces":[${this.interfaces(instance, generation)}],"devices":${vmm.list('vnics', instance, generation)}}` +
+        `,"process":{${this.group('process', row, generation)}},"vmm":${vmm.vmm(instance, generation)},"exits":${vmm.exits(instance, generation)}` +
+        `,"migration":${this.orNull('migration', row, generation)},"events":${this.orNull('events', row, generation)}` +
+        `,"degraded":${vmm.degraded(instance, generation)},"shim":${this.shim.json(instance, generation)}` +
         `,"rates":${ended ? 'null' : this.rates(instance, windowSeconds)},"collectors":{${this.collectors(instance, generation)}}}`,
     ];
   }
 
   private group(word: string, row: number, generation: Generation): string {
     return this.groups.get(word)?.render(row, generation) ?? '';
+  }
+
+  private orNull(word: string, row: number, generation: Generation): string {
+    return this.groups.get(word)?.orNull(row, generation) ?? 'null';
   }
 
   private rates(instance: Instance, windowSeconds?: number): string {
@@ -146,7 +175,7 @@ export class StatsView {
     const now = this.collection.last.startedAt;
     let json = '';
     for (const { opening, concerns, cells } of this.reports) {
-      if (concerns?.(instance) === false) continue;
+      if (concerns?.(instance, generation) === false) continue;
       const { outcome, seconds, at } = cells;
       // An instance without a row has no process.
       const words = outcomeWords(row < 0 ? Outcome.gone : outcome[generation][row]);

@@ -1,4 +1,6 @@
 import type { Subject } from '../../model/collector.js';
+import { gauge, type Metric, metric } from '../../model/metric.js';
+import type { Part } from '../../model/parts.js';
 import type { Column, Table } from '../../model/table.js';
 import type { PartKey } from '../../model/tables.js';
 
@@ -7,6 +9,20 @@ export const MAX_PARTS = 512;
 /** Longer ones are cut: they become labels. */
 const NAME_LIMIT = 128;
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f\u2028\u2029]/g;
+
+const DROPPED = gauge({
+  name: 'vmgauge_vm_vmm_dropped_parts',
+  help: 'Parts of what the VMM or KVM told that are not shown: their name had come before, or there were more than 512 of the kind.',
+});
+
+/** @param json its place in the stats document */
+export const droppedParts = (part: Part, json: string): Metric =>
+  metric({
+    json,
+    description: `How many of what was told are not shown: a name that had come before, or more than ${MAX_PARTS} of the kind.`,
+    family: DROPPED,
+    labels: { kind: part.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) },
+  });
 
 /** Rows of a collector in one table of parts, by instance and name. Between `begin` and `publish` of the tables. */
 export class PartRows {
@@ -24,12 +40,13 @@ export class PartRows {
    */
   update<T>(parent: Subject, parts: Iterable<T>, nameOf: (part: T) => string, put: (row: number, part: T) => void): number {
     const known = this.rows.get(parent) ?? new Map<string, number>();
+    this.rows.set(parent, known);
     const unseen = new Map(known);
     let dropped = 0;
     let place = 0;
     const seen = new Set<string>();
     for (const part of parts) {
-      const name = clean(nameOf(part));
+      const name = clean(nameOf(part), NAME_LIMIT);
       if (seen.has(name) || seen.size >= MAX_PARTS) {
         dropped++;
         continue;
@@ -47,7 +64,6 @@ export class PartRows {
       known.delete(name);
     }
     if (known.size === 0) this.rows.delete(parent);
-    else this.rows.set(parent, known);
     return dropped;
   }
 
@@ -57,4 +73,5 @@ export class PartRows {
   }
 }
 
-const clean = (name: string): string => name.slice(0, NAME_LIMIT).replace(CONTROL_CHARACTERS, '?').toWellFormed();
+/** A stranger's text, fit to be a label: cut, and without control characters. */
+export const clean = (text: string, limit: number): string => text.slice(0, limit).replace(CONTROL_CHARACTERS, '?').toWellFormed();

@@ -10,6 +10,8 @@ const LONGEST_PAUSE_MS = 300_000;
 const KEPT_INTERVALS = 2;
 const FIRST_MS = 2000;
 const JITTER = 0.1;
+/** A timer that is to wait longer does not wait at all. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What is known of one VMM from one round of questions to the next. Times are monotonic milliseconds unless they say otherwise. */
 export class VmmContact {
@@ -102,6 +104,6 @@ export class VmmContact {
   pauseMs(intervalMs: number, chance: number): number {
     if (this.askedAt === null) return this.phase * Math.min(FIRST_MS, intervalMs);
     const pause = Math.min(intervalMs * 2 ** Math.min(this.inRow, 30), Math.max(LONGEST_PAUSE_MS, intervalMs));
-    return pause * (1 + JITTER * (2 * chance - 1));
+    return Math.min(pause * (1 + JITTER * (2 * chance - 1)), LONGEST_TIMER_MS);
   }
 }

@@ -107,6 +107,6 @@ export class VmmCollector implements Collector {
     rounds.failures.back[row] = asked(failures);
     rounds.connections.back[row] = asked(intrusion.connections);
     rounds.questions.back[row] = asked(intrusion.questions);
-    rounds.connected.back[row] = asked(intrusion.connectedMs);
+    rounds.connected.back[row] = asked(Math.round(intrusion.connectedMs));
   }
 }

@@ -13,7 +13,7 @@ export class VmmModule {
       module: VmmModule,
       imports: [ShimModule],
       providers: [VmmAsker, { provide: VMM_DIALOGUES, useValue: dialogues }],
-      exports: [VmmAsker],
+      exports: [VmmAsker, VMM_DIALOGUES],
     };
   }
 }

@@ -66,10 +66,10 @@ host, of what the machine was given. Traffic is seen from the guest. ${UNKNOWN} 
 }
 
 function line(row: HomeRow): Html {
-  const { id, name, state, hypervisor, sandbox, complaints } = row;
+  const { id, name, state, hypervisor, sandbox, evidence, complaints } = row;
   const path = `instances/${encodeURIComponent(id)}`;
   return html`<tr><th scope="row"><a href="${path}"><bdi>${name}</bdi></a><small>${name === id ? NOTHING : html`<bdi>${id}</bdi> · `}${hypervisor}${sandbox === null ? NOTHING : html` · <bdi>${sandbox}</bdi>`}</small></th>
-<td><i class="dot ${state}"></i>${state}${complaints.length === 0 ? NOTHING : html`<small class="warn">${complaints.join('; ')}</small>`}</td>
+<td><i class="dot ${state}"></i>${state}${evidence.length === 0 ? NOTHING : html`<small class="warn">${evidence.join(', ')}</small>`}${complaints.length === 0 ? NOTHING : html`<small class="warn">${complaints.join('; ')}</small>`}</td>
 <td class="n" data-label="CPU in use"><span>${cores(row.cores)}${of(row.vcpus === null ? null : some(row.vcpus, 'vCPU'))}</span>${bar(row.cores, row.vcpus)}</td>
 <td class="n" data-label="Memory"><span>${bytes(row.memoryBytes)}${of(row.allocatedBytes === null ? null : bytes(row.allocatedBytes))}</span>${bar(row.memoryBytes, row.allocatedBytes)}</td>
 <td class="n" data-label="Receives">${bytesPerSecond(row.rxPerSecond)}</td><td class="n" data-label="Transmits">${bytesPerSecond(row.txPerSecond)}</td>

@@ -10,6 +10,7 @@ export const homeLinks = (telemetryPath: string): readonly HomeLink[] => [
   { href: telemetryPath.slice(1), what: 'everything for Prometheus, text or OpenMetrics' },
   { href: 'instances', what: 'the instances of this host, JSON' },
   { href: 'stats', what: 'statistics of all of them from one sweep, JSON' },
+  { href: 'capabilities', what: 'what this host can give, what is missing and what to do about it, JSON' },
   { href: 'sandboxes', what: 'the Kata sandboxes that run, one id a line' },
   { href: 'livez', what: 'the process is alive' },
   { href: 'readyz', what: 'the agent can answer' },

@@ -11,6 +11,7 @@ import { Discovery } from '../instances/discovery.js';
 import type { Instance } from '../instances/instance.js';
 import { Registry, type SourceStatus } from '../instances/registry.js';
 import { INSTANCE_SOURCES, SOURCES } from '../instances/sources.js';
+import { Evidence } from '../stats/evidence.js';
 
 /** One instance in a line; null is unknown. */
 export interface HomeRow {
@@ -29,6 +30,8 @@ export interface HomeRow {
   readonly txPerSecond: number | null;
   /** `Kata pod default/web`, as far as it is known; null for an instance that is no sandbox. */
   readonly sandbox: string | null;
+  /** `internal error`: why it is degraded. */
+  readonly evidence: readonly string[];
   /** `not permitted: io, process`: what somebody should look after, by reason. */
   readonly complaints: readonly string[];
 }
@@ -69,6 +72,7 @@ const QUIET_REASONS: ReadonlySet<string> = new Set(['not_configured', 'unsupport
 @Injectable()
 export class HomeReporter {
   private readonly places: ReadonlyMap<string, { readonly front: Float64Array }>;
+  private readonly evidence: Evidence;
 
   constructor(
     private readonly tables: Tables,
@@ -79,6 +83,7 @@ export class HomeReporter {
     private readonly discovery: Discovery,
     @Inject(INSTANCE_SOURCES) private readonly sources: readonly InstanceSource[],
   ) {
+    this.evidence = new Evidence(tables.instances.columns);
     this.places = new Map(tables.instances.columns.map((column) => [column.metric.json, column]));
   }
 
@@ -116,6 +121,7 @@ export class HomeReporter {
       rxPerSecond: rates?.get('network_rx_bytes_per_second') ?? null,
       txPerSecond: rates?.get('network_tx_bytes_per_second') ?? null,
       sandbox: record.sandbox ? sandboxWords(record.sandbox) : null,
+      evidence: state === 'degraded' ? this.evidence.of(row, 'front').map((word) => word.replaceAll('_', ' ')) : [],
       complaints: row >= 0 ? this.complaints(instance) : [],
     };
   }
@@ -170,5 +176,5 @@ function countStates(instances: readonly Instance[]): (readonly [string, number]
   return [...counts].sort(([a, m], [b, n]) => n - m || byText(a, b));
 }
 
-/** What runs comes first: of many stopped ones only the first rows are shown. */
-const atRest = ({ current }: Instance): number => (current ? 0 : 1);
+/** What does not work comes first, then what runs: of many stopped ones only the first rows are shown. */
+const atRest = ({ current, state }: Instance): number => (state === 'degraded' ? 0 : current ? 1 : 2);

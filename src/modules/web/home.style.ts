@@ -19,7 +19,7 @@ small{display:block;color:var(--soft);font-size:.8rem;font-weight:400;overflow-w
 .mark .hand{stroke:var(--accent)}.mark circle{fill:var(--accent);stroke:none}
 .facts{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin:.6rem 0 1.75rem;color:var(--soft)}
 .dot{display:inline-block;width:.55rem;height:.55rem;border-radius:50%;margin-right:.45rem;background:var(--still)}
-.dot.running,.dot.ok{background:var(--ok)}.dot.paused,.dot.initializing,.dot.standby,.dot.created{background:var(--wait)}.dot.failing{background:var(--bad)}.dot.off{background:none;border:1.5px solid var(--still)}
+.dot.running,.dot.ok{background:var(--ok)}.dot.paused,.dot.suspended,.dot.initializing,.dot.standby,.dot.created{background:var(--wait)}.dot.failing,.dot.degraded{background:var(--bad)}.dot.off{background:none;border:1.5px solid var(--still)}
 .notice{border-left:3px solid var(--wait);background:var(--fill);padding:.6rem .9rem;margin-bottom:1.25rem}
 .warn{color:var(--bad)}
 table{width:100%;border-collapse:collapse}

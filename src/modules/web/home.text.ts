@@ -46,7 +46,7 @@ const cells = (row: HomeRow): string[] => [
   row.id,
   row.name,
   row.hypervisor,
-  row.state,
+  row.evidence.length === 0 ? row.state : `${row.state}: ${row.evidence.join(', ')}`,
   count(row.vcpus),
   cores(row.cores),
   bytes(row.memoryBytes),
