@@ -1,7 +1,7 @@
 /** Arrows point downward only: main → views → collection → instances → collectors' rooms → procfs → host → model. */
 const upward = (name, from, to, comment) => ({ name, severity: 'error', comment, from: { path: from, pathNot: '\\.spec\\.ts$' }, to: { path: to } });
 
-const VIEWS = '^src/modules/(stats|metrics|health|web)/';
+const VIEWS = '^src/modules/(stats|metrics|capabilities|health|web)/';
 
 module.exports = {
   forbidden: [
@@ -18,8 +18,9 @@ module.exports = {
     upward('cgroup-is-blind', '^src/modules/cgroup/', '^src/modules/(?!cgroup/|procfs/)', 'Rooms beside each other are blind to each other.'),
     upward('instances-know-lower-rooms', '^src/modules/instances/', '^src/modules/(?!instances/|procfs/|hypervisor/)', 'Finding instances needs processes and drivers, nothing above.'),
     upward('collection-knows-no-view', '^src/modules/collection/', VIEWS, 'A sweep does not know who reads it.'),
-    upward('views-are-blind', '^src/modules/stats/', '^src/modules/(metrics|health|web)/', 'Views are pure readers of the same tables.'),
-    upward('views-are-blind-2', '^src/modules/metrics/', '^src/modules/(stats|health|web)/', 'Views are pure readers of the same tables.'),
+    upward('views-are-blind', '^src/modules/stats/', '^src/modules/(metrics|capabilities|health|web)/', 'Views are pure readers of the same tables.'),
+    upward('views-are-blind-2', '^src/modules/metrics/', '^src/modules/(stats|capabilities|health|web)/', 'Views are pure readers of the same tables.'),
+    upward('views-are-blind-3', '^src/modules/capabilities/', '^src/modules/(stats|metrics|health|web)/', 'Probes look at rooms below, not at other views.'),
     upward('http-knows-no-room', '^src/http/', '^src/modules/', 'Filters and tokens serve every room.'),
     upward('rooms-know-no-main', '^src/modules/', '^src/((main|cli|app\\.module|vmgauge\\.module|embed)\\.ts$|commands/)', 'Rooms do not know who puts them together.'),
     upward('config-stays-at-the-top', '^src/(modules|host|http|model)/', '^src/config/', 'Rooms get Settings; the configuration is for main.'),

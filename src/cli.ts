@@ -51,7 +51,12 @@ async function run(): Promise<void> {
     return runAgent(invocation, input, fail);
   }
   for (const warning of invocation.warnings) complain(warning);
-  await say(await answer(kind, invocation, { readFile, complain, terminal: process.stdout.isTTY === true }));
+  const terminal = process.stdout.isTTY === true;
+  // Node knows NO_COLOR and TERM=dumb.
+  const colours = terminal && process.stdout.hasColors();
+  const { text, exitStatus } = await answer(kind, invocation, { readFile, complain, terminal, colours });
+  await say(text);
+  process.exitCode = exitStatus;
 }
 
 run().catch(fail);

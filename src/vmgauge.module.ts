@@ -3,6 +3,7 @@ import { Host, type HostRoots } from './host/host.js';
 import type { InstanceSource } from './model/instance.js';
 import { Settings } from './model/settings.js';
 import { Tables } from './model/tables.js';
+import { CapabilitiesModule } from './modules/capabilities/capabilities.module.js';
 import { CollectionModule } from './modules/collection/collection.module.js';
 import { InstancesModule } from './modules/instances/instances.module.js';
 import { MetricsModule } from './modules/metrics/metrics.module.js';
@@ -57,6 +58,7 @@ export class VmgaugeModule {
         VmmModule.register([...(options.dialogues ?? []), ...DIALOGUES]),
         CollectionModule,
         StatsModule,
+        CapabilitiesModule,
         MetricsModule.register({ telemetryPath, exporterMetrics }),
       ],
       providers: [VmStats],

@@ -19,25 +19,29 @@ export class AgentAnswers implements Answers {
   /** Sent only after the server has asked for it in our words: what else listens on the port does not get it. */
   private authorization: Readonly<Record<string, string>> = {};
 
+  readonly address: string;
+
   /**
    * @param token of the configuration, read when it is asked for; undefined where none is set
    * @param trusted users who may be told the token: whoever else took the port first would only say that he wants it
    */
   constructor(
-    private readonly address: AgentAddress,
+    private readonly agent: AgentAddress,
     private readonly token: () => string | undefined,
     private readonly trusted: () => ReadonlySet<number>,
-  ) {}
+  ) {
+    this.address = agent.words;
+  }
 
   get url(): string | null {
-    return 'port' in this.address.target ? `http://${this.address.words}/` : null;
+    return 'port' in this.agent.target ? `http://${this.address}/` : null;
   }
 
   async get(path: string): Promise<Answer> {
     const first = await this.ask(path);
     if (first.status !== 401 || !CHALLENGE.test(first.headers.get('www-authenticate') ?? '')) return this.answerOf(first);
     const token = this.token();
-    const { words } = this.address;
+    const words = this.address;
     if (token === undefined) {
       throw new CommandError(
         `the agent at ${words} asks for a token: web.token-file (VMGAUGE_WEB_TOKEN_FILE) names the file that holds it`,
@@ -51,27 +55,29 @@ export class AgentAnswers implements Answers {
   }
 
   private async checkListener(): Promise<void> {
-    const owners = await listenerOwners(this.address.target);
+    const owners = await listenerOwners(this.agent.target);
     const trusted = this.trusted();
     if (owners.length > 0 && owners.every((uid) => trusted.has(uid))) return;
     const whose = owners.length === 0 ? 'nobody knows whom' : `user ${owners.join(', ')}`;
     throw new CommandError(
-      `what listens at ${this.address.words} belongs to ${whose}, not to root, to you or to the owner of web.token-file: it is not told the token`,
+      `what listens at ${this.address} belongs to ${whose}, not to root, to you or to the owner of web.token-file: it is not told the token`,
     );
   }
 
   async prepare(): Promise<void> {}
+
+  async prepareSurvey(): Promise<void> {}
 
   strange(): never {
     throw this.stranger();
   }
 
   refused({ status, code, detail }: Problem): never {
-    throw new CommandError(`the agent at ${this.address.words} answers ${status} ${code}: ${detail}`);
+    throw new CommandError(`the agent at ${this.address} answers ${status} ${code}: ${detail}`);
   }
 
   private stranger(): NoAgentError {
-    return new NoAgentError(`what answers at ${this.address.words} is not vmgauge: this host is read without an agent`);
+    return new NoAgentError(`what answers at ${this.address} is not vmgauge: this host is read without an agent`);
   }
 
   private answerOf({ status, body }: HttpAnswer): Answer {
@@ -83,7 +89,7 @@ export class AgentAnswers implements Answers {
   private async ask(path: string): Promise<HttpAnswer> {
     const limits = { deadlineMs: Math.max(0, this.end - performance.now()), bodyBytes: this.bytesLeft };
     try {
-      const answer = await httpGet(this.address.target, path, this.authorization, limits);
+      const answer = await httpGet(this.agent.target, path, this.authorization, limits);
       this.bytesLeft -= answer.body.length;
       return answer;
     } catch (error) {
@@ -93,7 +99,7 @@ export class AgentAnswers implements Answers {
 
   private explain(error: unknown): unknown {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    const { words } = this.address;
+    const words = this.address;
     if (NOBODY.has(code)) return new NoAgentError(null);
     if (typeof code !== 'string') return error;
     if (code.startsWith('HPE_')) return this.stranger();

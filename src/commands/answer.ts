@@ -8,6 +8,7 @@ import { agentAddress } from './agent-address.js';
 import { AgentAnswers } from './agent-answers.js';
 import type { Answers } from './answers.js';
 import { NoAgentError } from './command-error.js';
+import { diagnose, doctorText } from './doctor.js';
 import { allInstances, listText } from './list.js';
 import { metricsText } from './metrics.js';
 import { checkKataId, checkKey, statsJson } from './stats.js';
@@ -23,41 +24,59 @@ export interface Surroundings {
   readonly complain: (line: string) => void;
   /** Whether people read standard output. */
   readonly terminal: boolean;
+  /** Whether they see colours there. */
+  readonly colours: boolean;
+}
+
+/** All of standard output, and how the program ends. */
+export interface Said {
+  readonly text: string;
+  readonly exitStatus: 0 | 1;
 }
 
 /** Made after the words of the command are found good, and run once or twice: nothing is printed before it is done. */
-type Work = (answers: Answers) => Promise<string>;
+type Work = (answers: Answers) => Promise<Said>;
 
 /** Settings that say where an agent is and how this process speaks; all others say how to read the host. */
 const ABOUT_THE_AGENT = /^(config|log|web)\./;
 
-const WORKS: Readonly<Record<AnsweringCommand, (call: Call, terminal: boolean) => Work>> = {
-  list: ({ options }, terminal) => {
+const WORKS: Readonly<Record<AnsweringCommand, (call: Call, surroundings: Surroundings) => Work>> = {
+  list: ({ options }, { terminal }) => {
     const json = options.get('format') === 'json';
     return async (answers) => {
       const instances = await allInstances(answers);
-      if (json) return document(JSON.stringify({ instances, next_cursor: null }), terminal);
-      return shown(listText(instances, answers.url, Date.now()));
+      if (json) return said(document(JSON.stringify({ instances, next_cursor: null }), terminal));
+      return said(shown(listText(instances, answers.url, Date.now())));
     };
   },
-  stats: ({ operand, options }, terminal) => {
+  stats: ({ operand, options }, { terminal }) => {
     checkKey(operand);
-    return async (answers) => document(await statsJson(answers, operand, options.get('window')), terminal);
+    return async (answers) => said(document(await statsJson(answers, operand, options.get('window')), terminal));
   },
-  metrics: ({ operand }, terminal) => {
+  metrics: ({ operand }, { terminal }) => {
     checkKataId(operand);
     return async (answers) => {
       const text = await metricsText(answers, operand);
-      return terminal ? shown(text) : text;
+      return said(terminal ? shown(text) : text);
+    };
+  },
+  doctor: ({ options }, { terminal, colours }) => {
+    const json = options.get('json') === 'true';
+    return async (answers) => {
+      const diagnosis = await diagnose(answers);
+      const text = json ? document(diagnosis.json, terminal) : doctorText(diagnosis, answers.address, colours);
+      return { text, exitStatus: diagnosis.healthy ? 0 : 1 };
     };
   },
 };
 
+const said = (text: string): Said => ({ text, exitStatus: 0 });
+
 const document = (json: string, terminal: boolean): string => `${terminal ? indented(json) : json}\n`;
 
-/** All of standard output. @throws CommandError, ConfigError, and what a source finds wrong with its configuration */
-export async function answer(kind: AnsweringCommand, call: Call, surroundings: Surroundings): Promise<string> {
-  const work = WORKS[kind](call, surroundings.terminal);
+/** @throws CommandError, ConfigError, and what a source finds wrong with its configuration */
+export async function answer(kind: AnsweringCommand, call: Call, surroundings: Surroundings): Promise<Said> {
+  const work = WORKS[kind](call, surroundings);
   const address = call.flags.every((key) => ABOUT_THE_AGENT.test(key)) ? agentAddress(call.config.webListenAddress) : null;
   if (!address) return fromHost(work, call.config, surroundings);
   try {
@@ -84,7 +103,7 @@ function readersOf({ webTokenFile }: Config): ReadonlySet<number> {
   return new Set([0, own, ownerOf(webTokenFile)].filter((uid) => uid !== undefined));
 }
 
-async function fromHost(work: Work, config: Config, { readFile, complain }: Surroundings): Promise<string> {
+async function fromHost(work: Work, config: Config, { readFile, complain }: Surroundings): Promise<Said> {
   // Loaded when there is no agent: it is two thirds of the program, and of the time to load it.
   const { OwnAnswers } = await import('./own-answers.js');
   const own = await OwnAnswers.read(config, readFile, complain);

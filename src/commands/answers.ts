@@ -14,10 +14,14 @@ export interface Problem {
 export interface Answers {
   /** What people can be told to look at; null where nothing listens. */
   readonly url: string | null;
+  /** Who answers, for people; null where this process does. */
+  readonly address: string | null;
   /** @param path with its query. @throws CommandError, NoAgentError */
   get(path: string): Promise<Answer>;
   /** Before the numbers of one instance are asked for: an agent has them, a reading of our own makes them first. @param overMs for rates */
   prepare(key: string, overMs: number): Promise<void>;
+  /** Before it is asked what this host gives: an agent knows its configuration, a reading of our own has switched much of it off. */
+  prepareSurvey(): Promise<void>;
   /** @throws always: for an answer that no vmgauge gives */
   strange(): never;
   /** @throws always: for a problem that the command has no word for */

@@ -68,8 +68,10 @@ describe('all instances', () => {
   });
   const asking = (answers: Readonly<Record<string, Answer>>): Answers => ({
     url: null,
+    address: null,
     get: async (path) => answers[path] ?? Promise.reject(new Error(`asked for ${path}`)),
     prepare: () => Promise.reject(new Error('prepared')),
+    prepareSurvey: () => Promise.reject(new Error('prepared')),
     strange: () => {
       throw new Error('strange');
     },

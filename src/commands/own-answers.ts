@@ -34,6 +34,7 @@ const SHIM_DEADLINE_MS = 1500;
  */
 export class OwnAnswers implements Answers {
   readonly url = null;
+  readonly address = null;
 
   private constructor(
     private readonly app: NestFastifyApplication,
@@ -54,8 +55,8 @@ export class OwnAnswers implements Answers {
       abortOnError: false,
     });
     await app.init();
-    const { qmpMode, cloudHypervisorApi, firecrackerApi } = settingsOf(config, readFile);
-    return new OwnAnswers(app, host, config.shimSocketRuntimes, { qmpMode, cloudHypervisorApi, firecrackerApi });
+    const { qmpMode, cloudHypervisorApi, firecrackerApi, firecrackerMetrics } = settingsOf(config, readFile);
+    return new OwnAnswers(app, host, config.shimSocketRuntimes, { qmpMode, cloudHypervisorApi, firecrackerApi, firecrackerMetrics });
   }
 
   async get(path: string): Promise<Answer> {
@@ -76,7 +77,8 @@ export class OwnAnswers implements Answers {
     const { startedAt, seconds } = collection.last;
     // A window that is short of what was asked for by a timer's error is too short for some.
     const due = startedAt + secondsToMilliseconds(seconds) + overMs + TIMER_MS;
-    await Promise.all([this.askShim(instance), this.askVmm(instance), this.detached(collection.sampler, instance)]);
+    const shim = this.askShim(instance);
+    await Promise.all([shim, this.askVmm(instance, shim), this.detached(collection.sampler, instance)]);
     if (overMs > 0) await sleep(Math.max(0, due - this.host.clock.monotonic()));
     await collection.sweep();
   }
@@ -89,7 +91,9 @@ export class OwnAnswers implements Answers {
   }
 
   /** Where the configuration allows it, and no other VMM than the instance's. */
-  private async askVmm(instance: Instance): Promise<void> {
+  private async askVmm(instance: Instance, shim: Promise<void>): Promise<void> {
+    // One inside the shim says what the shim has said.
+    if (instance.record.sandbox?.vmmInShim) await shim;
     Object.assign(this.app.get(Settings), this.vmmDoors);
     await this.app.get(VmmAsker).askOnly(instance, this.app.get(Settings).vmmDeadlineMs);
   }
@@ -101,6 +105,11 @@ export class OwnAnswers implements Answers {
       const outcome = await sampler.collectDetached(state, instance);
       if (instance.row === row) sampler.detachedResult(state, row, outcome);
     }
+  }
+
+  /** Nobody is asked for it: only a sweep starts questions, and there is none before the end. */
+  async prepareSurvey(): Promise<void> {
+    Object.assign(this.app.get(Settings), this.vmmDoors, { shimSocketRuntimes: this.shimSocketRuntimes });
   }
 
   strange(): never {
@@ -140,6 +149,7 @@ function onceOnly(settings: Partial<Settings>): Partial<Settings> {
     qmpMode: 'off',
     cloudHypervisorApi: false,
     firecrackerApi: false,
+    firecrackerMetrics: 'off',
     registrationTokens: [],
     exporterMetrics: false,
   };

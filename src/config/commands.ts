@@ -18,6 +18,8 @@ export interface Command {
   /** The one word that stands behind the name; missing where none may. */
   readonly operand?: { readonly placeholder: string; readonly help: string };
   readonly flags: readonly OwnFlag[];
+  /** What its exit status says, where that is more than that it answered. */
+  readonly exitStatus?: string;
 }
 
 const window: Kind<string> = {
@@ -28,6 +30,15 @@ const window: Kind<string> = {
     const seconds = (parseDuration(text) ?? Number.NaN) / 1000;
     return Number.isInteger(seconds) && seconds >= 1 && seconds <= MAX_WINDOW_SECONDS ? `${seconds}s` : undefined;
   },
+  format: (value) => value,
+};
+
+/** A flag that is there or not. */
+const on: Kind<string> = {
+  placeholder: null,
+  must: 'must be true or false',
+  repeatable: false,
+  parse: ([text]) => (text === 'true' || text === 'false' ? text : undefined),
   format: (value) => value,
 };
 
@@ -63,6 +74,12 @@ const DECLARED = [
     help: 'Print the Prometheus text of one running instance or Kata sandbox, as GET /instances/{id}/metrics gives it.',
     operand: { placeholder: 'ID', help: 'Full id of an instance that runs. Neither a beginning of it nor a name will do.' },
     flags: [],
+  },
+  {
+    name: 'doctor',
+    help: 'Say what this host can give, what is missing, and what to do about it, as GET /capabilities gives it.',
+    flags: [{ key: 'json', kind: on, help: 'The document instead of the report.', fallback: null }],
+    exitStatus: '0 where all that is needed works, 1 where something is missing or nobody can tell, or with the reason on standard error.',
   },
 ] as const satisfies readonly Command[];
 

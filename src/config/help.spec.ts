@@ -39,7 +39,7 @@ describe('<command> --help', () => {
     expect(text.split('\n').filter((line) => line.length > 100)).toEqual([]);
     expect(text).toMatch(new RegExp(`^Usage: vmgauge ${name}\\b`));
     if (operand) expect(text).toMatch(new RegExp(`^ {2}${operand.placeholder}$`, 'm'));
-    for (const { key } of flags) expect(text).toMatch(new RegExp(`^ {2}--${key}=`, 'm'));
+    for (const { key } of flags) expect(text).toMatch(new RegExp(`^ {2}--${key}(=|$)`, 'm'));
   });
 
   it('stands in --help as well, with all commands', () => {

@@ -1,4 +1,4 @@
-import { COMMANDS, type Command, type CommandName } from './commands.js';
+import { COMMANDS, type Command, type CommandName, type OwnFlag } from './commands.js';
 import { type Declaration, declarations, type Known } from './declarations.js';
 
 const COLUMNS = 100;
@@ -42,28 +42,29 @@ export function helpText(known: Known): string {
 export function commandHelp(name: CommandName): string {
   const command = COMMANDS.find((one) => one.name === name);
   if (!command) throw new Error(`no command ${name}`);
-  const { help, operand, flags } = command;
+  const { help, operand, flags, exitStatus = '0, or 1 with the reason on standard error.' } = command;
   const lines = [
     `Usage: vmgauge ${usage(command)} [flags]`,
     '',
     ...wrap(help, ''),
     '',
     ...(operand ? [`  ${operand.placeholder}`, ...wrap(operand.help, '      ')] : []),
-    ...flags.flatMap((flag) => [
-      `  --${flag.key}=${flag.kind.placeholder}`,
-      ...wrap(withDefault(flag.help, flag.fallback ?? ''), '      '),
-    ]),
+    ...flags.flatMap((flag) => [`  ${spelt(flag)}`, ...wrap(withDefault(flag.help, flag.fallback ?? ''), '      ')]),
     ...(operand || flags.length > 0 ? [''] : []),
     ...wrap(ANSWERS, ''),
     '',
-    ...wrap('The settings are those of serve: vmgauge --help lists them. Exit status: 0, or 1 with the reason on standard error.', ''),
+    ...wrap(`The settings are those of serve: vmgauge --help lists them. Exit status: ${exitStatus}`, ''),
   ];
   return `${lines.join('\n')}\n`;
 }
 
 /** `stats ID [--window=DURATION]` */
 function usage({ name, operand, flags }: Command): string {
-  return [name, ...(operand ? [operand.placeholder] : []), ...flags.map(({ key, kind }) => `[--${key}=${kind.placeholder}]`)].join(' ');
+  return [name, ...(operand ? [operand.placeholder] : []), ...flags.map((flag) => `[${spelt(flag)}]`)].join(' ');
+}
+
+function spelt({ key, kind }: OwnFlag): string {
+  return kind.placeholder === null ? `--${key}` : `--${key}=${kind.placeholder}`;
 }
 
 const withDefault = (help: string, standard: string): string => `${help}${standard === '' ? '' : ` Default: ${standard}`}`;

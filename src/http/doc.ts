@@ -7,7 +7,7 @@ export const DOC = 'vmgauge:doc';
 export interface RouteDoc {
   /** What a generated client calls the function. */
   readonly operationId: string;
-  readonly tag: 'instances' | 'metrics' | 'health' | 'documents';
+  readonly tag: 'instances' | 'metrics' | 'host' | 'health' | 'documents';
   readonly summary: string;
   readonly description?: string;
   readonly ok: {

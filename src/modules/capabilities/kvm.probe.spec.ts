@@ -1,0 +1,81 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ProbeHost, stepsOf } from '../../../test/probe-host.js';
+import { Outcome } from '../../model/outcome.js';
+import { kvm, kvmStatistics, lockdown } from './kvm.probe.js';
+
+let host: ProbeHost;
+beforeEach(() => {
+  host = new ProbeHost();
+});
+afterEach(() => host.close());
+
+describe('KVM', () => {
+  it('works where its device is', async () => {
+    host.proc.write('sysfs/class/misc/kvm/dev', '10:232\n');
+    expect(await kvm.find(host.tools)).toMatchObject({ outcome: Outcome.ok });
+  });
+
+  it.each([
+    ['vmx', 'modprobe kvm_intel'],
+    ['svm', 'modprobe kvm_amd'],
+  ])('of a CPU with %s wants %s', async (flag, command) => {
+    host.proc.write('cpuinfo', `processor\t: 0\nflags\t\t: fpu ${flag} sse\n`);
+    expect(stepsOf(await kvm.find(host.tools))).toEqual([command]);
+  });
+
+  it('of a CPU that shows nothing of the kind is a matter of firmware', async () => {
+    host.proc.write('cpuinfo', 'processor\t: 0\nflags\t\t: fpu vmxx sse\n');
+    expect(await kvm.find(host.tools)).toMatchObject({ outcome: Outcome.unsupported, fix: { steps: [{ where: 'firmware' }] } });
+  });
+});
+
+describe('what KVM counts', () => {
+  it('wants debugfs mounted, more so where a VM runs', async () => {
+    host.proc.mkdir('sysfs/kernel/debug');
+    const finding = await kvmStatistics.find(host.tools);
+    expect(finding).toMatchObject({ outcome: Outcome.notConfigured, need: 'none', affects: [] });
+    expect(stepsOf(finding)).toContain(`mount -t debugfs none ${host.proc.root}/sysfs/kernel/debug`);
+    await host.addVm('web-1', 100);
+    host.pretend('kvm', Outcome.ok);
+    expect(await kvmStatistics.find(host.tools)).toMatchObject({ need: 'none', affects: [] });
+    host.pretend('kvm', Outcome.notConfigured);
+    expect(await kvmStatistics.find(host.tools)).toMatchObject({ need: 'optional', affects: ['web-1'] });
+  });
+
+  it('is unsupported without KVM, and without debugfs', async () => {
+    expect(await kvmStatistics.find(host.tools)).toMatchObject({
+      outcome: Outcome.unsupported,
+      detail: expect.stringContaining('no debugfs'),
+    });
+    host.proc.write('sysfs/kernel/debug/sched/debug', '');
+    expect(await kvmStatistics.find(host.tools)).toMatchObject({
+      outcome: Outcome.unsupported,
+      detail: expect.stringContaining('KVM is not loaded'),
+    });
+  });
+
+  it('works where a counter can be opened', async () => {
+    host.proc.write('sysfs/kernel/debug/kvm/exits', '0\n');
+    expect(await kvmStatistics.find(host.tools)).toMatchObject({ outcome: Outcome.ok });
+  });
+});
+
+describe('lockdown', () => {
+  const say = (text: string): void => host.proc.write('sysfs/kernel/security/lockdown', text);
+
+  it('is none', async () => {
+    say('[none] integrity confidentiality\n');
+    expect(await lockdown.find(host.tools)).toMatchObject({ outcome: Outcome.ok });
+  });
+
+  it.each(['integrity', 'confidentiality'])('for %s is told', async (word) => {
+    say('none integrity confidentiality\n'.replace(word, `[${word}]`));
+    expect(await lockdown.find(host.tools)).toMatchObject({ outcome: Outcome.lockdown, detail: `the kernel is locked down for ${word}` });
+  });
+
+  it('is not known without securityfs, and by no other word', async () => {
+    expect(await lockdown.find(host.tools)).toMatchObject({ outcome: Outcome.notConfigured, need: 'none' });
+    say('');
+    expect(await lockdown.find(host.tools)).toMatchObject({ outcome: Outcome.malformed });
+  });
+});

@@ -1,0 +1,39 @@
+import type { Probe } from './capability.js';
+import { cgroupHierarchy, cpuController } from './cgroup.probe.js';
+import { bootTime } from './clock.probe.js';
+import { kvm, kvmStatistics, lockdown } from './kvm.probe.js';
+import { descriptorLimit, inotify } from './limits.probe.js';
+import { networkNamespaces, pidNamespace } from './namespaces.probe.js';
+import { pressure } from './pressure.probe.js';
+import { descriptorCounts, processIo, schedstat, smaps } from './proc-files.probe.js';
+import { hiddenProcesses, otherProcesses } from './processes.probe.js';
+import { sourceProbes } from './sources.probe.js';
+import { cloudHypervisorApi, firecrackerApi, firecrackerMetrics, kataShims, qmp, stratovirtQmp } from './vmm.probe.js';
+
+/** THE LIST of probes, in the order of the answer. */
+export const PROBES: readonly Probe[] = [
+  pidNamespace,
+  hiddenProcesses,
+  otherProcesses,
+  networkNamespaces,
+  bootTime,
+  descriptorLimit,
+  inotify,
+  descriptorCounts,
+  schedstat,
+  processIo,
+  smaps,
+  cgroupHierarchy,
+  cpuController,
+  pressure,
+  kvm,
+  kvmStatistics,
+  lockdown,
+  ...sourceProbes,
+  qmp,
+  stratovirtQmp,
+  cloudHypervisorApi,
+  firecrackerApi,
+  firecrackerMetrics,
+  kataShims,
+];
