@@ -89,13 +89,14 @@ describe('the schemas', () => {
   });
 
   it.each(STORIES)('hold member for member for what the agent answers on the host $name', async (one) => {
-    const agent = await Agent.start(rootOf(one), one.prepare ? { prepare: one.prepare } : {});
+    const agent = await Agent.of(one);
     try {
       for (const sweeps of [0, 1]) {
         await agent.sweep(sweeps);
         const answers: [string, string][] = [
           ['InstanceList', '/instances'],
           ['AllStats', '/stats'],
+          ['Capabilities', '/capabilities'],
           ['Health', '/livez'],
         ];
         const list = JSON.parse(await agent.text('/instances'));

@@ -12,11 +12,14 @@ import type { Settings } from '../../src/model/settings.js';
 import { Collection } from '../../src/modules/collection/collection.js';
 import { Readiness } from '../../src/modules/health/readiness.js';
 import { Registry } from '../../src/modules/instances/registry.js';
+import { VmmAsker } from '../../src/modules/vmm/asker.js';
 import type { VmgaugeOptions } from '../../src/vmgauge.module.js';
 import { RecordedHost, StoppedClock } from './recorded-host.js';
+import { rootOf, type Story } from './stories.js';
 
 /** No timer of the agent fires while a test runs: sweeps and rescans are the test's. setTimeout takes no more than this. */
 const NEVER_MS = 2 ** 31 - 1;
+const LONG_MS = 30_000;
 const SILENT: LoggerService = { log: () => undefined, error: () => undefined, warn: () => undefined };
 
 export interface AgentOptions {
@@ -56,6 +59,14 @@ export class Agent {
     await app.init();
     await app.getHttpAdapter().getInstance().ready();
     return new Agent(app, host);
+  }
+
+  /** On the host of a story, whose VMMs have been asked. */
+  static async of(story: Story, options: AgentOptions = {}): Promise<Agent> {
+    const { prepare, dialogues } = story;
+    const agent = await Agent.start(rootOf(story), { ...(prepare ? { prepare } : {}), ...(dialogues ? { dialogues } : {}), ...options });
+    if (dialogues) await agent.app.get(VmmAsker, { strict: false }).settle(LONG_MS);
+    return agent;
   }
 
   get(path: string): request.Test {

@@ -12,9 +12,13 @@ interface Broken {
   /** Those without a file are broken from within only. */
   readonly path?: RegExp;
   readonly with?: readonly string[];
+  /** Those that are made of what it reads. */
+  readonly feeds?: readonly string[];
   readonly isDirectory?: true;
   /** Nobody is asked here; what comes of asking has tests of its own. */
   readonly isSilent?: true;
+  /** Families about its rows that no column declares. */
+  readonly besides?: readonly string[];
 }
 const ofVm = (path: string, more: Partial<Broken> = {}): Broken => ({ victim: VM, path: new RegExp(`^proc/${path}$`), ...more });
 const ofSandbox = (path: string, ...others: readonly string[]): Broken => ({
@@ -29,12 +33,16 @@ const FILES: Readonly<Record<string, Broken>> = {
   memory: ofVm(`${VM.pid}/statm`),
   memory_detail: ofVm(`${VM.pid}/status`),
   pss: ofVm(`${VM.pid}/smaps_rollup`),
+  memory_breakdown: ofVm(`${VM.pid}/smaps`),
   process: ofVm(`${VM.pid}/stat`, { with: ['cpu'] }),
   descriptors: ofVm(`${VM.pid}/fd`, { isDirectory: true }),
   limits: ofVm(`${VM.pid}/limits`),
   context_switches: ofVm(`${VM.pid}/task/\\d+/status`),
   io: ofVm(`${VM.pid}/io`),
-  wait: ofVm(`${VM.pid}/task/\\d+/schedstat`),
+  wait: ofVm(`${VM.pid}/task/\\d+/schedstat`, { feeds: ['contention'] }),
+  // Its cgroup is that of all three; where it stands is its own, and looked up once a minute.
+  throttling: ofVm(`${VM.pid}/cgroup`, { feeds: ['contention'] }),
+  contention: { victim: VM },
   network: ofVm(`${VM.pid}/net/dev`),
   shim: ofSandbox(`${SHOP.shim}/stat`, 'pod_overhead_cpu'),
   shim_io: ofSandbox(`${SHOP.shim}/io`),
@@ -46,12 +54,25 @@ const FILES: Readonly<Record<string, Broken>> = {
   virtiofsd_io: ofSandbox(`${SHOP.virtiofsd}/io`),
   virtiofsd_status: ofSandbox(`${SHOP.virtiofsd}/status`, 'pod_overhead_memory'),
   sandbox_network: ofSandbox(`${SHOP.vmm}/net/dev`, 'network'),
-  pod_overhead_cpu: ofSandbox(`${SHOP.vmm}/task/\\d+/stat`),
+  pod_overhead_cpu: ofSandbox(`${SHOP.vmm}/task/\\d+/stat`, 'vcpus'),
   // maps is believed for a while.
   pod_overhead_memory: ofSandbox(`${SHOP.shim}/status`, 'shim_status'),
   shim_socket: { victim: SANDBOX, isSilent: true },
   shim_rpc: { victim: SANDBOX, isSilent: true },
-  vmm: { victim: VM, isSilent: true },
+  vmm: { victim: VM },
+  // What a VMM said is in no file.
+  vmm_state: { victim: VM, besides: ['vmgauge_vm_vmm_info'] },
+  vmm_memory: { victim: VM },
+  guest_memory: { victim: VM },
+  balloon: { victim: VM },
+  disks: { victim: VM, besides: ['vmgauge_vm_disk_info'] },
+  vnics: { victim: VM },
+  exits: { victim: VM },
+  kvm: { victim: VM },
+  migration: { victim: VM },
+  vmm_events: { victim: VM },
+  degraded: { victim: VM },
+  vcpus: ofSandbox(`${SHOP.vmm}/task/\\d+/stat`, 'pod_overhead_cpu'),
 };
 
 interface Words {
@@ -159,11 +180,11 @@ it('breaks every collector there is', () => {
 describe.each(COLLECTORS.map((collector) => [collector.about.name, collector] as const))('the collector %s', (name, collector) => {
   const file = FILES[name] ?? { victim: VM };
   const { victim } = file;
-  const pss = name === 'pss';
+  const pss = collector.about.tier === 'detached';
   const note = (agent: Agent): void => {
     for (const one of COLLECTORS) {
       const families = declaredMetrics(agent.app.get<Collector>(one)).flatMap(({ families: own }) => own.map(({ family }) => family.name));
-      FAMILIES.set(one.about.name, families);
+      FAMILIES.set(one.about.name, [...families, ...(FILES[one.about.name]?.besides ?? [])]);
     }
   };
 
@@ -180,7 +201,13 @@ describe.each(COLLECTORS.map((collector) => [collector.about.name, collector] as
         note(agent);
         if (file.path) agent.host.faults.break(file.path, fault);
       });
-      expectOnlyItself(victim, [collector, ...(file.with ?? []).map(listed)], baseline(victim, pss), after, words);
+      expectOnlyItself(
+        victim,
+        [collector, ...[...(file.with ?? []), ...(file.feeds ?? [])].map(listed)],
+        baseline(victim, pss),
+        after,
+        words,
+      );
     },
   );
 
@@ -198,7 +225,10 @@ describe.each(COLLECTORS.map((collector) => [collector.about.name, collector] as
         });
       }
     });
-    expectOnlyItself(victim, [collector], baseline(victim, pss), after, { outcome: 'failed', reason: 'io_error' });
+    expectOnlyItself(victim, [collector, ...(file.feeds ?? []).map(listed)], baseline(victim, pss), after, {
+      outcome: 'failed',
+      reason: 'io_error',
+    });
     const defects = [...samplesOf(after).values()].find((sample) =>
       sample.line.startsWith(`vmgauge_collector_defects_total{collector="${name}"}`),
     );

@@ -111,7 +111,17 @@ it('gives what is left of a process that lacks files, and says what is missing',
   const stats = await json('/instances/half-gone/stats');
   expect(stats).toMatchObject({ state: 'running', cpu_seconds: 10.13, memory_rss_bytes: null, network_rx_bytes: null });
   const gone = Object.entries<{ reason?: string }>(stats.collectors).filter(([, { reason }]) => reason === 'gone');
-  expect(gone.map(([name]) => name)).toEqual(['memory', 'memory_detail', 'limits', 'context_switches', 'io', 'wait', 'network']);
+  expect(gone.map(([name]) => name)).toEqual([
+    'memory',
+    'memory_detail',
+    'limits',
+    'context_switches',
+    'io',
+    'wait',
+    'contention',
+    'network',
+    'vcpus',
+  ]);
   const page = parseStrictly(await agent.text('/instances/half-gone/metrics'), 'text');
   expect([...page.keys()].filter((name) => /memory_(rss|vms)|network|_io_/.test(name))).toEqual([]);
 });

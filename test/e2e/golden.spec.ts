@@ -9,8 +9,8 @@ const OPEN_METRICS = { accept: 'application/openmetrics-text;version=1.0.0' };
 const NO_PROMTOOL = promtoolMissing();
 if (NO_PROMTOOL !== undefined) process.stderr.write(`skipped: promtool check metrics: ${NO_PROMTOOL}\n`);
 
-/** Goldens of no story: the answer of a probe, and those of sandboxes.spec.ts. */
-const SINGLE = ['agent-url.txt', 'health.json', 'sandboxes.txt'];
+/** Goldens of no story: the answer of a probe, what a host can give, and those of sandboxes.spec.ts. */
+const SINGLE = ['agent-url.txt', 'capabilities.json', 'health.json', 'sandboxes.txt'];
 
 interface Page {
   readonly golden: string;
@@ -37,7 +37,7 @@ const expositionsOf = (story: Story): Page[] => pagesOf(story).filter(({ golden 
 describe.each(STORIES)('the host $name', (story) => {
   let agent: Agent;
   beforeAll(async () => {
-    agent = await Agent.start(rootOf(story), story.prepare ? { prepare: story.prepare } : {});
+    agent = await Agent.of(story);
     // One more sweep at least, so that there are rates.
     await agent.sweep(story.sweeps);
   });

@@ -1,5 +1,8 @@
 import { expect, vi } from 'vitest';
 import { Collection } from '../../src/modules/collection/collection.js';
+import type { VmmAnswer } from '../../src/modules/vmm/answer.js';
+import { VmmAsker } from '../../src/modules/vmm/asker.js';
+import { answering, FULL_ANSWER } from '../vmm-answer.js';
 import { Agent } from './agent.js';
 import { SHOP, STAGING } from './sandboxes.js';
 import { rootOf, story } from './stories.js';
@@ -40,6 +43,14 @@ const STEP_MS = 10_000;
 /** A detached collector pauses a hundred times as long as a reading took: the clock must not move far while it reads. */
 const DETACHED_INTERVAL_MS = 1;
 
+/** The VMMs tell all there is to tell of VMs that run. */
+const ANSWER: VmmAnswer = { ...FULL_ANSWER, state: { word: 'running', state: 'running' } };
+/** They need none of it. */
+const ANSWER_MS = 30_000;
+
+/** Off by default. */
+const DETACHED = ['pss', 'memory_breakdown'];
+
 /** Starts an agent, breaks it when all is well, lets it sweep until every collector has had its turn, and writes down what it says. */
 export async function observe(
   { story: name, ids }: Victim,
@@ -47,9 +58,11 @@ export async function observe(
   damage: (agent: Agent) => void = () => undefined,
 ): Promise<Observation> {
   const agent = await Agent.start(rootOf(story(name)), {
-    settings: { collectors: new Map([['pss', settings.pss]]), pssIntervalMs: DETACHED_INTERVAL_MS },
+    settings: { collectors: new Map(DETACHED.map((name) => [name, settings.pss])), pssIntervalMs: DETACHED_INTERVAL_MS },
+    dialogues: [answering('qemu', () => ANSWER)],
   });
   try {
+    await agent.app.get(VmmAsker, { strict: false }).settle(ANSWER_MS);
     if (settings.pss) await detachedReadings(agent);
     damage(agent);
     await agent.sweep(SWEEPS, STEP_MS);

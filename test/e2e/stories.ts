@@ -1,10 +1,16 @@
 import { fileURLToPath } from 'node:url';
+import type { Dialogue } from '../../src/modules/vmm/dialogue.js';
+import { answering, FULL_ANSWER } from '../vmm-answer.js';
 import { systemError } from './faults.js';
 import type { RecordedHost } from './recorded-host.js';
 
 /** A recorded host below fixtures/hosts, and what a plain tree cannot show. */
 export interface Story {
   readonly name: string;
+  /** Folder of the recording, where it is not the story's name. */
+  readonly host?: string;
+  /** What its VMMs say when they are asked; nobody is where it is missing. */
+  readonly dialogues?: readonly Dialogue[];
   /** The instance that has golden files of its own; missing where there is none. */
   readonly instance?: string;
   /** Sweeps of 5 s before the golden files are written, one where it is missing: a reading of the tier `threads` needs two turns. */
@@ -26,6 +32,10 @@ const TURNS_OF_THREADS = 13;
 
 export const STORIES: readonly Story[] = [
   { name: 'two-qemu', instance: '3f0c6a1e-0000-4000-8000-0123456789ab' },
+  {
+    ...{ name: 'answering-vmms', host: 'two-qemu', instance: '3f0c6a1e-0000-4000-8000-0123456789ab' },
+    dialogues: [answering('qemu', () => FULL_ANSWER)],
+  },
   { name: 'clh-and-firecracker', instance: 'cloud-hypervisor-2101-300000' },
   { name: 'dying-vm', instance: '11111111-0000-4000-8000-000000000004' },
   { name: 'unreadable', instance: 'uvw12345678', prepare: refuseStrangers },
@@ -44,4 +54,4 @@ export function story(name: string): Story {
   return found;
 }
 
-export const rootOf = ({ name }: Story): string => fileURLToPath(new URL(`../../fixtures/hosts/${name}`, import.meta.url));
+export const rootOf = ({ name, host = name }: Story): string => fileURLToPath(new URL(`../../fixtures/hosts/${host}`, import.meta.url));

@@ -8,8 +8,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { VMM_EXECUTABLES } from '../../src/config/vmm-executables.js';
 import type { InstanceRecord } from '../../src/model/instance.js';
+import { VmmAsker } from '../../src/modules/vmm/asker.js';
 import { homeLinks } from '../../src/modules/web/home.links.js';
 import { starterCommand } from '../../src/modules/web/starter.js';
+import { answering, FULL_ANSWER } from '../vmm-answer.js';
 import { Agent, type AgentOptions } from './agent.js';
 import { expectProblem } from './problem.js';
 import { rootOf, story } from './stories.js';
@@ -111,6 +113,19 @@ describe('the page for people', () => {
     const text = visible(await page(agent));
     for (const [name] of refused) expect(text).toMatch(new RegExp(`not permitted: [a-z_, ]*\\b${name}\\b`));
     expect(text).not.toContain('not configured');
+  });
+
+  it('shows first which machines do not work, and what says so', async () => {
+    const crashed = answering('qemu', () => FULL_ANSWER);
+    const agent = await start('two-qemu', { dialogues: [crashed] });
+    await agent.app.get(VmmAsker, { strict: false }).settle(30_000);
+    await agent.sweep();
+    const html = await page(agent);
+    expect(html).toContain('<i class="dot degraded"></i>degraded<small class="warn">internal error</small>');
+    expect(visible(html)).toMatch(/\b2 degraded\b/);
+    expect(await agent.text('/')).toMatch(/ degraded: internal error /);
+    const { instances } = JSON.parse(await agent.text('/instances'));
+    expect(instances.map(({ state }: { state: string }) => state)).toEqual(['degraded', 'degraded']);
   });
 
   it('shows two hundred of three thousand machines and where the others are', async () => {

@@ -115,7 +115,7 @@ describe('commands beside an agent', () => {
   });
 
   it('each tells of itself', async () => {
-    for (const name of ['list', 'stats', 'metrics']) {
+    for (const name of ['list', 'stats', 'metrics', 'doctor']) {
       const { code, stdout, stderr } = await command([name, '--help']);
       expect({ code, stderr, stdout }).toEqual({
         code: 0,
