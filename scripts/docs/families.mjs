@@ -131,5 +131,6 @@ function ownFamilies(page) {
 /** `instance_id`, `mode` (user, system). */
 export const labelWords = (labels) =>
   [...labels]
+    .map(([label, values]) => [label, [...new Set(values)]])
     .map(([label, values]) => (values.length === 0 || values.length > 6 ? `\`${label}\`` : `\`${label}\` (${values.join(', ')})`))
     .join(', ');
