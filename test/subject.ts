@@ -14,6 +14,7 @@ export class FakeSubject implements Subject {
   vmmState: InstanceState | null = null;
   vmmWords: Subject['vmmWords'] = null;
   isDegraded = false;
+  vmmMemoryBytes: number | null = null;
   readonly companions = new Map<CompanionRole, HeldProcess>();
 
   constructor(

@@ -37,6 +37,8 @@ export interface Subject {
   vmmState: InstanceState | null;
   /** How its VMM is asked and what it calls itself; null where it said nothing. Written by the same collector. */
   vmmWords: VmmWords | null;
+  /** Memory that the VMM says it gave the guest, bytes; null where it said nothing. Written by the collector that reads it. */
+  vmmMemoryBytes: number | null;
   /** Whether there is evidence that the VM does not work although its process is there. Written by the collector that looks for it. */
   isDegraded: boolean;
   /** A collector saw that a device it was told of is not there: the next rescan looks at the descriptors again. */
@@ -80,6 +82,10 @@ export interface Collector {
   /** The instance lost its process or its row. */
   detach?(subject: Subject): void;
 }
+
+/** Memory given to the VM, bytes: by its sources' word, or by the VMM's where they do not know. */
+export const allocatedMemory = ({ record, vmmMemoryBytes }: Pick<Subject, 'record' | 'vmmMemoryBytes'>): number | undefined =>
+  record.memoryBytes ?? vmmMemoryBytes ?? undefined;
 
 /** Every metric of a collector, whatever table its column stands in. */
 export const declaredMetrics = (collector: Collector): readonly Metric[] => [

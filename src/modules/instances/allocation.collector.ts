@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
+import { allocatedMemory, type Collector, type CollectorAbout, type Subject } from '../../model/collector.js';
 import { gauge, metric } from '../../model/metric.js';
 import { Outcome } from '../../model/outcome.js';
 import { Tables } from '../../model/tables.js';
@@ -13,7 +13,8 @@ const METRICS = {
   }),
   memory: metric({
     json: 'allocated_memory_bytes',
-    description: 'Memory given to the VM, hot-plugged memory included: from its source or its command line.',
+    description:
+      'Memory given to the VM, hot-plugged memory included: from its source or its command line, else from the VMM where it may be asked.',
     family: gauge({ name: 'hypeman_vm_allocated_memory_bytes', help: 'Total allocated memory', unit: 'bytes', identity: 'id_and_name' }),
     also: [{ family: gauge({ name: 'vmgauge_vm_allocated_memory_bytes', help: 'Memory given to the VM.', unit: 'bytes' }) }],
   }),
@@ -36,7 +37,10 @@ export class AllocationCollector implements Collector {
     this.columns = tables.instances.columnsOf(METRICS);
   }
 
-  collect({ row, record: { vcpus, memoryBytes } }: Subject): Outcome {
+  collect(subject: Subject): Outcome {
+    const { row } = subject;
+    const { vcpus } = subject.record;
+    const memoryBytes = allocatedMemory(subject);
     this.columns.vcpus.back[row] = amount(vcpus);
     this.columns.memory.back[row] = amount(memoryBytes);
     return vcpus === undefined && memoryBytes === undefined ? Outcome.notConfigured : Outcome.ok;

@@ -42,6 +42,7 @@ export class Instance implements Subject {
   vmmState: InstanceState | null = null;
   vmmWords: Subject['vmmWords'] = null;
   isDegraded = false;
+  vmmMemoryBytes: number | null = null;
   /** Whether some source named it in the last rescan. */
   listed = true;
   private merged: MergedInstance;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
-import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
+import { allocatedMemory, type Collector, type CollectorAbout, type Subject } from '../../model/collector.js';
 import { FLOAT, gauge, metric } from '../../model/metric.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import { Tables } from '../../model/tables.js';
@@ -85,7 +85,8 @@ export class MemoryCollector implements Collector {
     this.pageBytes = host.pageBytes;
   }
 
-  collect({ row, process, record }: Subject): Outcome {
+  collect(subject: Subject): Outcome {
+    const { row, process } = subject;
     if (!process) return Outcome.gone;
     try {
       if (!parseNumberLine(line, process.read('statm', line), pages, 3)) return Outcome.malformed;
@@ -99,7 +100,7 @@ export class MemoryCollector implements Collector {
     virtual.back[row] = pages[0] * this.pageBytes;
     rss.back[row] = resident;
     shared.back[row] = pages[2] * this.pageBytes;
-    const allocated = record.memoryBytes;
+    const allocated = allocatedMemory(subject);
     ratio.back[row] = allocated !== undefined && allocated > 0 ? resident / allocated : Number.NaN;
     return Outcome.ok;
   }

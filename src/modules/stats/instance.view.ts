@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { allocatedMemory } from '../../model/collector.js';
 import { ApiError } from '../../model/errors.js';
 import { ID_PATTERN, type Sandbox } from '../../model/instance.js';
 import { timestamp } from '../../model/units.js';
@@ -109,7 +110,7 @@ function summary(instance: Instance): object {
     state: instance.state,
     pid: instance.current?.pid ?? null,
     started_at: timestamp(instance.startedMs),
-    allocated: { vcpus: record.vcpus ?? null, memory_bytes: record.memoryBytes ?? null },
+    allocated: { vcpus: record.vcpus ?? null, memory_bytes: allocatedMemory(instance) ?? null },
   };
 }
 

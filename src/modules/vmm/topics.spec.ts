@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { TopicTrial } from '../../../test/topic-trial.js';
 import { EMPTY_ANSWER, FULL_ANSWER } from '../../../test/vmm-answer.js';
+import { allocatedMemory } from '../../model/collector.js';
 import { Outcome } from '../../model/outcome.js';
 import { MIGRATION_STATES, VMM_EVENTS } from './answer.js';
 import { ExitsCollector } from './exits.collector.js';
@@ -88,5 +89,20 @@ describe('what VMMs tell of migration', () => {
     await trial.says(FULL_ANSWER);
     expect(await trial.says(EMPTY_ANSWER)).toBe(Outcome.unsupported);
     expect(trial.cells()).toEqual({});
+  });
+});
+
+describe('memory that the VMM gave the guest', () => {
+  it('is what was given where no source knows, for as long as the answer stands', async () => {
+    trial = new TopicTrial(VmmMemoryCollector);
+    const { subject } = trial;
+    expect(allocatedMemory(subject)).toBeUndefined();
+    await trial.says({ memory: { bytes: 5 * MIB } });
+    expect(allocatedMemory(subject)).toBe(5 * MIB);
+    subject.record = { ...subject.record, memoryBytes: 7 * MIB };
+    expect(allocatedMemory(subject)).toBe(7 * MIB);
+    subject.record = { id: 'vm-1', hypervisor: 'qemu' };
+    await trial.says(EMPTY_ANSWER);
+    expect(allocatedMemory(subject)).toBeUndefined();
   });
 });

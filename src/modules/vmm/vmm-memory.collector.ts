@@ -63,6 +63,16 @@ export class VmmMemoryCollector implements Collector {
 
   collect(subject: Subject): Outcome {
     const memory = topic(this.asker, subject, ({ memory }) => memory);
-    return isTold(memory) ? this.cells.put(subject.row, memory) : memory;
+    if (!isTold(memory)) return memory;
+    subject.vmmMemoryBytes = memory.bytes ?? null;
+    return this.cells.put(subject.row, memory);
+  }
+
+  clear(subject: Subject): void {
+    subject.vmmMemoryBytes = null;
+  }
+
+  detach(subject: Subject): void {
+    subject.vmmMemoryBytes = null;
   }
 }

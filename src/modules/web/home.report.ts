@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
+import { allocatedMemory } from '../../model/collector.js';
 import type { InstanceSource, Sandbox } from '../../model/instance.js';
 import { outcomeWords } from '../../model/outcome.js';
 import { Settings } from '../../model/settings.js';
@@ -116,7 +117,7 @@ export class HomeReporter {
       alive: row >= 0,
       vcpus: record.vcpus ?? null,
       memoryBytes: this.cell('memory_rss_bytes', row),
-      allocatedBytes: record.memoryBytes ?? null,
+      allocatedBytes: allocatedMemory(instance) ?? null,
       cores: rates?.get('cpu_cores') ?? null,
       rxPerSecond: rates?.get('network_rx_bytes_per_second') ?? null,
       txPerSecond: rates?.get('network_tx_bytes_per_second') ?? null,
