@@ -6,7 +6,7 @@ import type { Belongings } from './belongings.js';
 import { Child, childrenOf } from './child.js';
 import { eventually, Hopeless } from './eventually.js';
 import type { Need } from './needs.js';
-import type { InstanceDetail, InstanceSummary, Stats } from './stats-document.js';
+import type { InstanceDetail, InstanceSummary, Stats, VmmStats } from './stats-document.js';
 
 export const DIST = resolve(process.env.VMGAUGE_DIST ?? join(import.meta.dirname, '../../dist'));
 export const PROGRAM = join(DIST, 'cli.js');
@@ -65,6 +65,11 @@ export class AgentProcess {
     return this.child.complaints;
   }
 
+  /** Ends it now rather than with everything else. */
+  end(): Promise<void> {
+    return this.child.kill();
+  }
+
   /** Of the agent itself, behind the programs it was started through, as the test's own pid namespace counts. */
   get pid(): number {
     let { pid } = this.child;
@@ -119,6 +124,11 @@ export class AgentProcess {
 
   async stats(id: string): Promise<Stats> {
     return JSON.parse(await this.read(`/instances/${id}/stats`)) as Stats;
+  }
+
+  /** With what its VMM says. */
+  async vmmStats(id: string): Promise<VmmStats> {
+    return JSON.parse(await this.read(`/instances/${id}/stats`)) as VmmStats;
   }
 
   async allStats(): Promise<readonly Stats[]> {

@@ -7,6 +7,8 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** The first word of argv as the process shall see it, where it is not the program. */
   readonly argv0?: string;
+  /** Descriptors of the test's that it gets as 3, 4, …: the very same open files. */
+  readonly inherits?: readonly number[];
 }
 
 /** A process of a test: it dies with the test's own process, and is reaped before `kill` returns. */
@@ -40,10 +42,13 @@ export class Child {
   }
 
   /** Resolves when the program runs, not when it is ready. @throws when it cannot be started */
-  static async start(argv: readonly string[], { env = {}, cwd, argv0 }: ChildOptions = {}): Promise<Child> {
+  static async start(argv: readonly string[], { env = {}, cwd, argv0, inherits = [] }: ChildOptions = {}): Promise<Child> {
     // The kernel's own tie to the parent, prctl(2) PR_SET_PDEATHSIG: a test run that is killed leaves nothing behind.
     const words = argv0 === undefined ? argv : ['bash', '-c', 'exec -a "$0" "$@"', argv0, ...argv];
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...words], { env: { ...process.env, ...env }, cwd, stdio: 'pipe' });
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...words], {
+      ...{ env: { ...process.env, ...env }, cwd },
+      stdio: ['pipe', 'pipe', 'pipe', ...inherits],
+    });
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
     return new Child(child, argv.join(' '));
   }

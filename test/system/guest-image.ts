@@ -13,6 +13,10 @@ const DRIVERS = [
   'failover',
   'net_failover',
   'virtio_net',
+  'virtio_blk',
+  'virtio_balloon',
+  'pvpanic',
+  'pvpanic-pci',
 ];
 const BUSYBOX = '/bin/busybox';
 
@@ -25,8 +29,9 @@ mount -t devtmpfs dev /dev
 for driver in ${DRIVERS.join(' ')}; do [ -e /drivers/$driver.ko ] && insmod /drivers/$driver.ko; done
 echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6
 ip link set eth0 up
+stty -echo
 echo guest ready
-while read order; do eval "$order"; echo done; done
+while read -r order; do eval "$order"; echo done; done
 `;
 
 function findKernel(): string | undefined {

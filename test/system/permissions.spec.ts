@@ -18,8 +18,11 @@ const asNobody = ['setpriv', `--reuid=${USER}`, `--regid=${USER}`, '--clear-grou
 /** What the README and the unit file say is enough. */
 const CAPABILITIES = '+sys_ptrace,+dac_read_search';
 const asCapable = [...asNobody, `--inh-caps=${CAPABILITIES}`, `--ambient-caps=${CAPABILITIES}`];
-/** Absent whoever asks: vhost-net is off, smaps_rollup is only read when asked for. */
-const NOT_ASKED = ['vhost', 'pss'];
+/**
+ * Absent whoever asks: vhost-net is off, smaps is only read when asked for, this QEMU has no monitor and its threads no names of vCPUs (which
+ * debugfs tells where it is mounted).
+ */
+const NOT_ASKED = ['vhost', 'pss', 'memory_breakdown', 'vmm', 'vcpus', 'kvm'];
 
 const mayRun = works('another user cannot run the agent here', [...asNobody, '--', process.execPath, PROGRAM, '--version']);
 const mayHand = works('capabilities cannot be handed over here', [...asCapable, '--', 'true']);

@@ -96,8 +96,13 @@ describeWith('a real QEMU under KVM', [...BASICS, builtAgent, qemu, kvm, tun, co
     const { collectors } = await agent.stats(uuid);
     const words = Object.entries(collectors).filter(([, { outcome }]) => outcome !== 'ok');
 
-    // vhost-net is off; smaps_rollup is only read when asked for.
-    expect(words.map(([name, { reason }]) => `${name} ${reason}`)).toEqual(['vhost not_configured', 'pss not_configured']);
+    // vhost-net is off; smaps is only read when asked for; its monitor is not for the agent.
+    expect(words.map(([name, { reason }]) => `${name} ${reason}`).toSorted()).toEqual([
+      'memory_breakdown not_configured',
+      'pss not_configured',
+      'vhost not_configured',
+      'vmm not_configured',
+    ]);
   });
 
   it('is found as libvirt starts it, with descriptors handed over and JSON in argv', async () => {

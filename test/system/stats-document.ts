@@ -68,3 +68,37 @@ export interface Stats {
   };
   readonly collectors: Readonly<Record<string, { readonly outcome: string; readonly reason?: string }>>;
 }
+
+/** Seconds of a vCPU's thread. */
+export interface VcpuStats {
+  readonly [name: string]: number | string | null;
+}
+
+export interface DiskStats {
+  readonly device: string;
+  readonly [name: string]: number | string | boolean | null;
+}
+
+/** What only the VMM tells, and what comes of asking it. A group is null as long as nothing of it is told: who looks into it then is told so. */
+export interface VmmStats extends Stats {
+  readonly vmm: {
+    readonly state?: string | null;
+    readonly version?: string | null;
+    readonly question_seconds: number | null;
+    readonly age_seconds: number | null;
+    readonly last_success_timestamp_seconds: number | null;
+    readonly failures: number | null;
+    readonly connections: number | null;
+    readonly questions: number | null;
+    readonly connected_seconds: number | null;
+  };
+  readonly cpu: Stats['cpu'] & { readonly vcpus: readonly VcpuStats[] };
+  readonly memory: {
+    readonly guest: Readonly<Record<string, number | null>>;
+    readonly balloon: Readonly<Record<string, number | null>>;
+  };
+  readonly disks: readonly DiskStats[];
+  readonly events: Readonly<Record<string, number | null>>;
+  readonly degraded: Readonly<Record<string, unknown>> & { readonly reasons: readonly string[] };
+  readonly migration: Readonly<Record<string, number | string | null>>;
+}
