@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open, readlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readlink } from 'node:fs/promises';
 import { withDeadline } from './deadline.js';
 import { HostError } from './host-error.js';
 
@@ -21,6 +21,8 @@ export interface HeldPlace {
   /** Of the directory, for as long as it is held, whoever renames it meanwhile. */
   readonly directory: string;
   readonly name: string;
+  /** Uids of those who made the symbolic links that led there. */
+  readonly linkOwners: ReadonlySet<number>;
   close(): Promise<void>;
 }
 
@@ -34,11 +36,12 @@ export async function holdPlace(view: Viewpoint, path: string, deadlineMs: numbe
   const cut = path.lastIndexOf('/') + 1;
   const name = path.slice(cut);
   if (['', '.', '..'].includes(name) || path.includes('\0')) throw new HostError('EINVAL', 'a path without a last part');
-  const holding = holdDirectory(view, path.slice(0, cut));
+  const linkOwners = new Set<number>();
+  const holding = holdDirectory(view, path.slice(0, cut), linkOwners);
   try {
     const held = await withDeadline(holding, deadlineMs, 'looking for a directory');
     // With the dot the link in /proc/self/fd is followed even where links are not.
-    return { directory: `/proc/self/fd/${held.fd}/.`, name, close: () => held.close() };
+    return { directory: `/proc/self/fd/${held.fd}/.`, name, linkOwners, close: () => held.close() };
   } catch (error) {
     // It may still be found, later than anybody waits for.
     holding.then(
@@ -49,7 +52,7 @@ export async function holdPlace(view: Viewpoint, path: string, deadlineMs: numbe
   }
 }
 
-async function holdDirectory({ root, cwd }: Viewpoint, path: string): Promise<FileHandle> {
+async function holdDirectory({ root, cwd }: Viewpoint, path: string, linkOwners: Set<number>): Promise<FileHandle> {
   const top = await open(root, DIRECTORY);
   let at = top;
   const enter = async (next: FileHandle): Promise<void> => {
@@ -62,14 +65,15 @@ async function holdDirectory({ root, cwd }: Viewpoint, path: string): Promise<Fi
     let links = 0;
     for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
       if (part === '' || part === '.' || (part === '..' && (await isSame(at, top)))) continue;
-      const target = await linkIn(at, part);
-      if (target === undefined) {
+      const link = await linkIn(at, part);
+      if (!link) {
         await enter(await open(`/proc/self/fd/${at.fd}/${part}`, DIRECTORY | constants.O_NOFOLLOW));
         continue;
       }
       if (++links > MAX_LINKS) throw new HostError('ELOOP', 'too many symbolic links');
-      parts.unshift(...target.split('/'));
-      if (target.startsWith('/')) await enter(top);
+      linkOwners.add(link.owner);
+      parts.unshift(...link.target.split('/'));
+      if (link.target.startsWith('/')) await enter(top);
     }
     return at;
   } catch (error) {
@@ -81,12 +85,13 @@ async function holdDirectory({ root, cwd }: Viewpoint, path: string): Promise<Fi
   }
 }
 
-/** undefined for anything but a symbolic link. */
-async function linkIn(directory: FileHandle, name: string): Promise<string | undefined> {
+/** null for anything but a symbolic link. */
+async function linkIn(directory: FileHandle, name: string): Promise<{ readonly target: string; readonly owner: number } | null> {
+  const path = `/proc/self/fd/${directory.fd}/${name}`;
   try {
-    return await readlink(`/proc/self/fd/${directory.fd}/${name}`);
+    return { target: await readlink(path), owner: (await lstat(path)).uid };
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EINVAL') return undefined;
+    if (error instanceof Error && 'code' in error && error.code === 'EINVAL') return null;
     throw error;
   }
 }

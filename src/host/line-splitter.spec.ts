@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LineSplitter } from './line-splitter.js';
@@ -26,6 +28,23 @@ describe('lines out of pieces', () => {
         expect(split(pieces)).toEqual(lines);
       }),
     );
+  });
+
+  it('keep the bytes and not the pieces of a line that comes byte by byte', async () => {
+    const splitter = new LineSplitter(1 << 20);
+    const pieces: WeakRef<object>[] = [];
+    const feed = (): void => {
+      const piece = Buffer.from(new Uint8Array([0x61]).buffer);
+      pieces.push(new WeakRef(piece.buffer));
+      expect([...splitter.take(piece)]).toEqual([]);
+    };
+    for (let i = 0; i < 10_000; i++) feed();
+    // What a WeakRef was made of is kept until this turn ends.
+    await new Promise(setImmediate);
+    setFlagsFromString('--expose-gc');
+    runInNewContext('gc')();
+    expect(pieces.filter((piece) => piece.deref()).length).toBeLessThan(2000);
+    expect([...splitter.take(Buffer.from('\n'))]).toEqual(['a'.repeat(10_000)]);
   });
 
   it('keep back what has no end yet', () => {

@@ -1,6 +1,8 @@
 import { HostError } from './host-error.js';
 
 const LINE_FEED = 0x0a;
+/** A piece has an object and an allocation of its own, some 500 bytes: of a line that comes byte by byte those would be the cost. */
+const MAX_PARTS = 1024;
 
 /** Lines out of pieces of any size. */
 export class LineSplitter {
@@ -24,6 +26,7 @@ export class LineSplitter {
       this.parts.push(piece.subarray(at, end));
       at = end;
       if (feed >= 0) yield this.finish();
+      else if (this.parts.length > MAX_PARTS) this.parts = [Buffer.concat(this.parts, this.bytes)];
     }
   }
 

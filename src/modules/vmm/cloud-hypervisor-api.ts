@@ -18,11 +18,8 @@ export class CloudHypervisorApi {
   private readonly api: UnixApi;
   /** A question was given up: it may be in the queue of the socket, or under way inside the VMM. */
   private isOpen = false;
-  private settle: ((outcome: typeof Outcome.gone) => void) | undefined;
-  /** Settles when it is closed. */
-  readonly closed = new Promise<typeof Outcome.gone>((resolve) => {
-    this.settle = resolve;
-  });
+  /** Of those who wait for a round. No promise: one that lives as long as the VM would keep each answer that was raced against it. */
+  private readonly waiting = new Set<() => void>();
 
   /** @param now milliseconds, monotonic */
   constructor(
@@ -67,9 +64,18 @@ export class CloudHypervisorApi {
     return answer;
   }
 
+  /** What comes of a round; gone as soon as it is closed. */
+  unlessClosed<T>(round: Promise<T>): Promise<T | typeof Outcome.gone> {
+    return new Promise((resolve, reject) => {
+      const leave = (): void => resolve(Outcome.gone);
+      this.waiting.add(leave);
+      round.then(resolve, reject).finally(() => this.waiting.delete(leave));
+    });
+  }
+
   close(): void {
     this.api.end();
-    this.settle?.(Outcome.gone);
+    for (const leave of this.waiting) leave();
   }
 
   private async atDoor<T>(ask: (door: StrangersSocket) => Promise<T>): Promise<T> {

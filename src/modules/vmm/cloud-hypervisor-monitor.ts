@@ -72,10 +72,10 @@ export class EventMonitor {
     const { target } = this;
     const view = viewOf(this.process);
     if (!target || !view) throw Object.assign(new Error('no event monitor'), { code: 'EOPNOTSUPP' });
-    const owners = ownersOf(this.process);
     if ('fd' in target) return this.follow({ path: `${view.descriptors}/${target.fd}`, follow: true, owners: null });
     const place = await holdPlace(view, target.path, deadlineMs);
     try {
+      const owners = ownersOf(this.process, target.path, place.linkOwners);
       return await this.follow({ path: `${place.directory}/${place.name}`, follow: false, owners });
     } finally {
       await place.close();

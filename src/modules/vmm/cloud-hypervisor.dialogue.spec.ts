@@ -2,6 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   type Answers,
@@ -66,6 +68,17 @@ const ask = async (answers: Answers): Promise<VmmAnswer> => {
 const infoWith = (change: object): string => JSON.stringify({ ...JSON.parse(INFO), ...change });
 
 describe('Cloud Hypervisor', () => {
+  it('keeps none of the answers that it gave', async () => {
+    await listen();
+    const conversation = talk();
+    const answers: WeakRef<VmmAnswer>[] = [];
+    for (let i = 0; i < 20; i++) answers.push(new WeakRef(toldBy(await conversation.ask(PATIENT_MS))));
+    await new Promise(setImmediate);
+    setFlagsFromString('--expose-gc');
+    runInNewContext('gc')();
+    expect(answers.filter((answer) => answer.deref()).length).toBeLessThan(10);
+  });
+
   it('tells what its API knows', async () => {
     expect(await ask(RUNNING)).toEqual({
       version: 'Cloud Hypervisor 54.0.0',

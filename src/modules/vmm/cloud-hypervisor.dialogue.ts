@@ -50,7 +50,7 @@ class CloudHypervisorConversation implements Conversation {
 
   ask(deadlineMs: number): Promise<VmmAnswer | NotOk> {
     const until = this.host.clock.monotonic() + deadlineMs;
-    return Promise.race([this.api.closed, this.api.round(until, () => this.round(until, deadlineMs))]);
+    return this.api.unlessClosed(this.api.round(until, () => this.round(until, deadlineMs)));
   }
 
   end(): void {

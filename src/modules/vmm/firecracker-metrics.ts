@@ -36,6 +36,8 @@ export interface Reading {
   left(): number;
 }
 
+const KNOWN = new WeakMap<HeldProcess, FirecrackerMetrics>();
+
 /**
  * Where a Firecracker writes its metrics, read to where it has written: its own descriptor says which file that is and how far it is
  * (fdinfo), so neither names nor what else stands in the file play a part. Firecracker opens a file without cutting it and writes from its
@@ -49,10 +51,11 @@ export class FirecrackerMetrics {
   private position: number | null = null;
   /** The reading that is under way, perhaps from the last round on. */
   private reading: { readonly bytes: number; readonly piece: Promise<Buffer> } | null = null;
+  private isReading = false;
   /** It writes nowhere, and never will. */
   isWithout = false;
 
-  constructor(
+  private constructor(
     private readonly process: HeldProcess,
     private readonly host: Host,
   ) {
@@ -60,11 +63,29 @@ export class FirecrackerMetrics {
     this.counters = new FirecrackerCounters(bootMs === null ? null : bootMs + ticksToMilliseconds(process.startTicks));
   }
 
+  /** One for a process, whichever conversation reads: what was taken out of a FIFO can be counted only once, and nobody could go on from 0. */
+  static of(process: HeldProcess, host: Host): FirecrackerMetrics {
+    const known = KNOWN.get(process) ?? new FirecrackerMetrics(process, host);
+    KNOWN.set(process, known);
+    return known;
+  }
+
   /**
    * What was written since the last time. @returns ok where the counters stand for all of it; busy while there is more to be read, or nothing
    * yet; notConfigured where it writes none. @throws the system's errors; ETIMEDOUT
    */
-  async catchUp({ fifo, isBooted, left }: Reading): Promise<Outcome> {
+  async catchUp(reading: Reading): Promise<Outcome> {
+    // For a conversation that was given up.
+    if (this.isReading) return Outcome.busy;
+    this.isReading = true;
+    try {
+      return await this.readOn(reading);
+    } finally {
+      this.isReading = false;
+    }
+  }
+
+  private async readOn({ fifo, isBooted, left }: Reading): Promise<Outcome> {
     const directory = heldDirectory(this.process);
     if (!directory || this.isWithout) return Outcome.notConfigured;
     this.sink ??= await findSink(this.process, directory, this.host, left);

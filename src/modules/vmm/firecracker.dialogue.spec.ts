@@ -58,12 +58,12 @@ async function listen(): Promise<FakeFirecracker> {
   return fake;
 }
 
-function begin(settings: Partial<Settings> = {}, record: Partial<InstanceRecord> = {}, vmm = held): Conversation {
+function begin(settings: Partial<Settings> = {}, record: Partial<InstanceRecord> = {}, vmm = held, stays = true): Conversation {
   const subject = new FakeSubject(vmm, 'vm-1', 'one', {
     ...{ id: 'vm-1', hypervisor: 'firecracker', sockets: fake ? [fake.path] : [] },
     ...record,
   });
-  const tools = { host, settings: Object.assign(new Settings(), settings), shims: null };
+  const tools = { host, settings: Object.assign(new Settings(), settings), shims: null, stays: () => stays };
   conversation = firecrackerDialogue.begin(subject, vmm, tools);
   return conversation;
 }
@@ -502,11 +502,33 @@ describe('what it writes into a FIFO', () => {
     expect(await answerOf(conversation)).toMatchObject({ exits: { ioOut: 80 }, events: { 'missed-metrics': 0 } });
   });
 
-  it('is left in it without being told to take it, and for the shim of a sandbox always', async () => {
+  it('is counted on by the next conversation with the same process', async () => {
+    const writer = fifo();
+    writer.add('vcpu.exit_io_out', 2);
+    writer.flush();
+    const first = asked();
+    await answerOf(first);
+    first.end();
+    writer.add('vcpu.exit_io_out', 3);
+    writer.minutes(1);
+    expect(await answerOf(asked())).toMatchObject({ exits: { ioOut: 5 }, events: { 'missed-metrics': 0 } });
+  });
+
+  it('is counted once where two conversations read at the same time', async () => {
+    const writer = fifo();
+    writer.add('vcpu.exit_io_out', 2);
+    writer.flush();
+    await Promise.all([asked().ask(PATIENT_MS), asked().ask(PATIENT_MS)]);
+    expect(await answerOf(asked())).toMatchObject({ exits: { ioOut: 2 } });
+  });
+
+  it('is left in it without being told to take it, for the shim of a sandbox always, and for the agent by a command that asks once', async () => {
     const writer = fifo();
     writer.flush();
     expect(await begin({ firecrackerApi: false }).ask(PATIENT_MS)).toBe(Outcome.notConfigured);
     expect(await asked({ sandbox: { vmmInShim: false } }).ask(PATIENT_MS)).toBe(Outcome.notPermitted);
+    const command = begin({ firecrackerApi: false, firecrackerMetrics: 'fifo' }, {}, held, false);
+    expect(await command.ask(PATIENT_MS)).toBe(Outcome.notPermitted);
     const buffer = Buffer.alloc(65_536);
     expect(buffer.toString('latin1', 0, readSync(writer.fd, buffer))).toMatch(/^\{"utc_timestamp_ms".*\}\n$/);
   });

@@ -45,7 +45,7 @@ class FirecrackerConversation implements Conversation {
     // The source that knows best comes first, and argv has one.
     const path = settings.firecrackerApi ? subject.record.sockets?.[0] : undefined;
     this.questions = path === undefined ? null : new FirecrackerQuestions(process, path, host);
-    this.metrics = new FirecrackerMetrics(process, host);
+    this.metrics = FirecrackerMetrics.of(process, host);
   }
 
   get intrusion(): Intrusion {
@@ -82,8 +82,8 @@ class FirecrackerConversation implements Conversation {
     const { settings, host } = this.tools;
     if (settings.firecrackerMetrics === 'off') return Outcome.notConfigured;
     const left = (): number => Math.max(1, until - host.clock.monotonic());
-    // A sandbox's metrics are read by its shim, which passes them on.
-    const foreign = this.subject.record.sandbox ? Outcome.notPermitted : true;
+    // A sandbox's metrics are read by its shim, which passes them on; those of others by the agent, from which a command would take them.
+    const foreign = this.subject.record.sandbox || this.tools.stays?.() === false ? Outcome.notPermitted : true;
     const fifo = settings.firecrackerMetrics === 'fifo' ? foreign : Outcome.notConfigured;
     try {
       return await this.metrics.catchUp({ fifo, isBooted: this.isBooted, left });

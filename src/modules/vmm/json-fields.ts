@@ -26,6 +26,16 @@ export function fieldsIn(value: unknown): readonly Fields[] {
 export const countOf = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 
+/** From here on a VMM means that it knows no number. */
+const NO_NUMBER = 2 ** 63;
+
+/**
+ * The same of a sum that outgrows exact numbers, as nanoseconds do after 104 days (2^53): such a one is off by a part in 2^53, which is better
+ * than none from then on.
+ */
+export const sumOf = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < NO_NUMBER ? value : undefined;
+
 /** Without control characters and no longer than this; undefined for what is no text, or empty. */
 export function textOf(value: unknown, limit: number): string | undefined {
   if (typeof value !== 'string' || value === '') return undefined;

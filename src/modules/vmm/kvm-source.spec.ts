@@ -46,6 +46,15 @@ describe('KVM’s counts', () => {
     expect(turn()).toBe(OTHER);
   });
 
+  it('are nobody’s where QEMU has none to tell and debugfs gives none either: it runs without KVM', () => {
+    subject.record = { id: 'vm-1', hypervisor: 'qemu' };
+    says(Outcome.unsupported);
+    expect(turn()).toBe(Outcome.unsupported);
+    // A VMM that never tells them may well have KVM.
+    subject.record = { id: 'vm-1', hypervisor: 'cloud-hypervisor' };
+    expect(turn()).toBe(Outcome.notConfigured);
+  });
+
   it('come from debugfs where the VMM cannot be asked, or does not answer', () => {
     file = OTHER;
     contact.rest(Outcome.notConfigured);

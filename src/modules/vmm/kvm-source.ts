@@ -23,9 +23,9 @@ export class KvmSource {
   /** Whether there is anything to say: numbers, or why a VMM that answered and debugfs have none. */
   concerns(subject: Subject): boolean {
     const { process } = subject;
+    if (this.asker?.answer(subject)) return true;
     const door = this.door(subject);
     if (door === 'debugfs') return true;
-    if (this.asker?.answer(subject)) return true;
     return process !== null && door === undefined && !this.isWaiting(subject) && isTold(this.debugfs.known(subject));
   }
 
@@ -35,7 +35,10 @@ export class KvmSource {
     const door = this.door(subject);
     const said = topic(this.asker, subject, ({ kvm }) => kvm);
     if (door === 'vmm' || (door === undefined && isTold(said))) return this.choose(subject, process, 'vmm', said);
-    return this.choose(subject, process, 'debugfs', this.debugfs.known(subject));
+    const counted = this.debugfs.known(subject);
+    // QEMU tells what KVM counts since 7.1: one that has nothing to tell runs without KVM, and no debugfs would change that.
+    if (!isTold(counted) && door === undefined && subject.record.hypervisor === 'qemu' && said === Outcome.unsupported) return said;
+    return this.choose(subject, process, 'debugfs', counted);
   }
 
   private door(subject: Subject): Door | undefined {

@@ -6,6 +6,7 @@ import { Outcome } from '../../model/outcome.js';
 import { Tables } from '../../model/tables.js';
 import { isTold, type KvmStatistics } from './answer.js';
 import { VmmAsker } from './asker.js';
+import { HighWater } from './high-water.js';
 import { KvmDebugfs } from './kvm-debugfs.js';
 import { KvmSource } from './kvm-source.js';
 import { droppedParts, PartRows } from './part-rows.js';
@@ -92,6 +93,8 @@ export class KvmCollector implements Collector {
   private readonly reasons;
   private readonly events;
   private readonly source;
+  private readonly counters = new HighWater();
+  private readonly halts = new HighWater();
   /** Readings that are in the tables already. */
   private readonly shown = new WeakMap<Subject, KvmStatistics>();
 
@@ -130,7 +133,10 @@ export class KvmCollector implements Collector {
     this.clear(subject);
   }
 
-  private put(subject: Subject, { counters, durations, gauges }: KvmStatistics): void {
+  private put(subject: Subject, statistics: KvmStatistics): void {
+    const { gauges } = statistics;
+    const counters = this.counters.raise(subject, statistics.counters);
+    const durations = this.halts.raise(subject, statistics.durations);
     const { row } = subject;
     const parts = [...counters].filter(([name, value]) => name !== ALL && !Number.isNaN(told(value)));
     const exits = parts.filter(([name]) => EXIT.test(name));

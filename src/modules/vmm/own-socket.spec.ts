@@ -1,4 +1,15 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,14 +18,17 @@ import { FakeProcess } from '../../../test/fake-process.js';
 import { answer, RawSocket, silence } from '../../../test/raw-socket.js';
 import { Spawned } from '../../../test/spawned.js';
 import { Host } from '../../host/host.js';
+import { holdPlace } from '../../host/in-root.js';
 import { askSocket } from '../../host/unix-http.js';
 import { Outcome } from '../../model/outcome.js';
 import { holdProcess, type ProcfsProcess } from '../procfs/held-process.js';
-import { OwnSocket } from './own-socket.js';
+import { OwnSocket, ownersOf } from './own-socket.js';
 
 const PATIENCE = { timeout: 20_000 };
 const LIMITS = { deadlineMs: 20_000, bodyBytes: 1000 };
 const host = new Host();
+const NOBODY = 65_534;
+const asRoot = it.runIf(process.getuid?.() === 0 || process.env.VMGAUGE_NO_SKIP === '1');
 const spawned = new Spawned();
 
 let directory: string;
@@ -35,6 +49,12 @@ async function listen(path: string): Promise<RawSocket> {
   const socket = await RawSocket.listen(path, answer('hello'));
   sockets.push(socket);
   return socket;
+}
+/** A directory that everybody may use, and in it one in which somebody else listens, as root. */
+async function rootsSocket(): Promise<RawSocket> {
+  chmodSync(directory, 0o777);
+  mkdirSync(join(directory, 'roots'));
+  return listen(join(directory, 'roots/s'));
 }
 const ask = (socket: OwnSocket): Promise<string> =>
   socket.use(20_000, async (door) => (await askSocket(door, '/', LIMITS)).body.toString());
@@ -78,6 +98,52 @@ describe('a socket of a process’s own', () => {
     await expect.poll(() => socket.look(), PATIENCE).toBe(Outcome.ok);
     // The same words from our own cwd would be something else.
     expect(await socket.use(20_000, async ({ name, directory: at }) => readdirSync(at).includes(name))).toBe(true);
+    other.close();
+  });
+
+  asRoot.each([
+    ['a link of its user’s', "fs.renameSync('own', 'old'); fs.symlinkSync('roots', 'own')", 'own/s'],
+    ['its cwd', "process.chdir('roots')", 's'],
+  ])('is never a socket of root’s to which %s leads', async (_, lead, last) => {
+    const victim = await rootsSocket();
+    const path = last === 's' ? 's' : join(directory, last);
+    const script = `process.setgid(${NOBODY}); process.setuid(${NOBODY}); const fs = require('node:fs'); fs.mkdirSync('own');
+      process.chdir(${JSON.stringify(last === 's' ? 'own' : '.')});
+      require('node:net').createServer().listen(${JSON.stringify(path)}, () => { process.chdir(${JSON.stringify(directory)}); ${lead}; });`;
+    const { pid } = await spawned.start([process.execPath, '-e', `process.chdir(${JSON.stringify(directory)}); ${script}`]);
+    const other = holdProcess(host, pid);
+    const socket = new OwnSocket(other, path, host);
+    await expect.poll(() => socket.look(), PATIENCE).toBe(Outcome.ok);
+    const led = join(last === 's' ? `/proc/${pid}/cwd` : join(directory, 'own'), '.');
+    await expect.poll(() => existsSync(led) && realpathSync(led), PATIENCE).toBe(realpathSync(join(directory, 'roots')));
+    await expect(ask(socket)).rejects.toMatchObject({ code: 'EPERM' });
+    expect(victim.accepted).toBe(0);
+    other.close();
+  });
+
+  asRoot('is its user’s behind a link of that user, and root’s behind one of root', async () => {
+    await rootsSocket();
+    mkdirSync(join(directory, 'users'));
+    const users = await listen(join(directory, 'users/s'));
+    chownSync(users.path, NOBODY, NOBODY);
+    for (const [name, target, uid] of [
+      ['byUser', 'users', NOBODY],
+      ['byRoot', 'roots', 0],
+    ] as const) {
+      symlinkSync(target, join(directory, name));
+      lchownSync(join(directory, name), uid, uid);
+    }
+    const place = async (name: string) => holdPlace({ root: '/', cwd: '/' }, join(directory, name, 's'), 20_000);
+    const ofUser = await place('byUser');
+    const ofRoot = await place('byRoot');
+    const owner = await spawned.start([process.execPath, '-e', `process.setuid(${NOBODY}); setInterval(() => 0, 1e6)`]);
+    const other = holdProcess(host, owner.pid);
+    await expect.poll(() => ownersOf(other, '/s', new Set()), PATIENCE).toEqual([0, NOBODY]);
+    expect(ownersOf(other, '/s', ofUser.linkOwners)).toEqual([NOBODY]);
+    expect(ownersOf(other, '/s', ofRoot.linkOwners)).toEqual([0, NOBODY]);
+    expect(ownersOf(other, 's', new Set())).toEqual([NOBODY]);
+    expect(ownersOf(other, '/s', new Set([NOBODY, 1]))).toEqual([]);
+    await Promise.all([ofUser.close(), ofRoot.close()]);
     other.close();
   });
 

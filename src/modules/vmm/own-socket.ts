@@ -65,17 +65,38 @@ export class OwnSocket {
     if (!view) throw Object.assign(new Error('a process without files'), { code: 'ESRCH' });
     const place = await holdPlace(view, this.path, deadlineMs);
     try {
-      return await ask({ directory: place.directory, name: place.name, owners: ownersOf(this.process) });
+      return await ask({ directory: place.directory, name: place.name, owners: ownersOf(this.process, this.path, place.linkOwners) });
     } finally {
       await place.close();
     }
   }
 }
 
-/** Uids whose files may be a process's: its own and root's, who starts it. @throws ESRCH, EACCES */
-export function ownersOf(process: HeldProcess): readonly number[] {
+/**
+ * Uids whose files may be what a process means by a path: its own and root's, who starts it. Where another user than root had a say in where
+ * the path leads, only that user's: it could lead to a socket or file of root's that it has no right to itself. Its say are symbolic links,
+ * the cwd, and mounts, which anybody may make in a user namespace of their own.
+ * @throws ESRCH, EACCES
+ */
+export function ownersOf(process: HeldProcess, path: string, linkOwners: ReadonlySet<number>): readonly number[] {
   const owner = ownerOf(process);
-  return owner === null ? [ROOT] : [ROOT, owner];
+  const own = owner === null ? [ROOT] : [ROOT, owner];
+  const leaders = new Set(linkOwners);
+  if (owner !== null && (!path.startsWith('/') || mayMount(process))) leaders.add(owner);
+  leaders.delete(ROOT);
+  return own.filter((uid) => [...leaders].every((leader) => leader === uid));
+}
+
+/** PROC_USER_INIT_INO: the namespace in which root is root of the host. */
+const INITIAL_USERS = 'user:[4026531837]';
+
+function mayMount(process: HeldProcess): boolean {
+  try {
+    return heldDirectory(process)?.link('ns/user') !== INITIAL_USERS;
+  } catch {
+    // Whoever may not look at this may not look at its root either.
+    return false;
+  }
 }
 
 /** What a process sees when it looks for a path; null for one that is not held by its directory. */

@@ -1,5 +1,5 @@
 import type { Disk, DiskNumber } from '../answer.js';
-import { countOf, type Fields, fieldsIn, fieldsOf, known, textOf } from '../json-fields.js';
+import { type Fields, fieldsIn, fieldsOf, known, sumOf, textOf } from '../json-fields.js';
 
 const NAME_LIMIT = 256;
 const FILE_LIMIT = 1024;
@@ -90,17 +90,22 @@ export function parseBlockStatistics(value: unknown, media: ReadonlyMap<string, 
 /** Both commands name a device by the same two words; `device` is empty with `-blockdev`, `qdev` missing for a drive without a device. */
 export const keyOf = ({ qdev, device }: Fields): string => JSON.stringify([qdev, device]);
 
-/** The id given to `-device` where there is one, else the path in the device tree, the node's name, the drive's. */
+/**
+ * The id given to `-device` where there is one, else the drive's name or that of a node that somebody named, else the path in the device tree,
+ * which moves when a device comes before it. QEMU's own names for nodes begin with `#` and change with each start.
+ */
 function namesOf(device: Fields): readonly string[] {
   const qdev = textOf(device.qdev, NAME_LIMIT);
   const id = qdev === undefined ? undefined : /^\/machine\/peripheral\/([^/]+)(\/virtio-backend)?$/.exec(qdev)?.[1];
-  return [id, qdev, textOf(device['node-name'], NAME_LIMIT), textOf(device.device, NAME_LIMIT)].filter((name) => name !== undefined);
+  const node = textOf(device['node-name'], NAME_LIMIT);
+  const named = node?.startsWith('#') ? undefined : node;
+  return [id, textOf(device.device, NAME_LIMIT), named, qdev, node].filter((name) => name !== undefined);
 }
 
 function pick(fields: Fields, words: readonly (readonly [string, DiskNumber])[], isTold: (value: number) => boolean): Numbers {
   const numbers: Partial<Record<DiskNumber, number>> = {};
   for (const [member, word] of words) {
-    const value = countOf(fields[member]);
+    const value = sumOf(fields[member]);
     if (value !== undefined && isTold(value)) numbers[word] = value;
   }
   return numbers;

@@ -40,10 +40,13 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-function begin(settings: Partial<Settings> = {}, hypervisor: Hypervisor = 'qemu'): Conversation {
+function begin(settings: Partial<Settings> = {}, hypervisor: Hypervisor = 'qemu', stays?: () => boolean): Conversation {
   const subject = new FakeSubject(held, 'vm-1', 'one', { id: 'vm-1', hypervisor, sockets: [join(directory, 'vmgauge.sock')] });
   const dialogue = hypervisor === 'qemu' ? qemuDialogue : stratovirtDialogue;
-  conversation = dialogue.begin(subject, held, { host, settings: Object.assign(new Settings(), settings), shims: null });
+  conversation = dialogue.begin(subject, held, {
+    ...{ host, settings: Object.assign(new Settings(), settings), shims: null },
+    ...(stays && { stays }),
+  });
   return conversation;
 }
 async function answerOf(asked: Conversation): Promise<VmmAnswer> {
@@ -202,6 +205,11 @@ describe('events', () => {
     await vmm.event('RESET');
     expect((await answerOf(asked)).events).toMatchObject({ reset: 2 });
     expect(asked.intrusion.connections).toBe(2);
+  });
+
+  it('are not told by whoever asks once and goes', async () => {
+    const asked = begin({}, 'qemu', () => false);
+    expect((await answerOf(asked)).events).toBe(Outcome.unsupported);
   });
 
   it('of a borrowed monitor are not told', async () => {

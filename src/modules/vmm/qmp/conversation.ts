@@ -102,7 +102,8 @@ export class QmpConversation implements Conversation {
     const told = await new Batch(execute, this.findings, { dialect: this.dialect, clock: host.clock, pollingSeconds }).run();
     round.goOn();
     const version = this.dialect.versionOf(session.version);
-    const events = isBorrowed ? Outcome.unsupported : this.events.told;
+    // Nobody listens to a monitor that is left at once: 0 would be a lie.
+    const events = isBorrowed || this.tools.stays?.() === false ? Outcome.unsupported : this.events.told;
     if (isBorrowed) this.hangUp(Outcome.gone);
     return { ...(version !== undefined && { version }), ...told, events };
   }
@@ -142,7 +143,9 @@ export class QmpConversation implements Conversation {
     round.goOn();
     const session = await QmpSession.connect(path, round.left(), this.dialect, this.rights, {
       asked: () => this.cost.questions++,
-      event: (name) => this.events.hear(name),
+      event: (name) => {
+        if (this.events.hear(name)) this.tools.heard?.();
+      },
       ended: () => this.lost(session),
     });
     this.cost.connections++;

@@ -13,11 +13,13 @@ export class EventCounts {
     for (const event of Object.values(names)) if (event !== undefined) this.counts.set(event, 0);
   }
 
-  /** @param name the VMM's own; others than the known ones are none of ours */
-  hear(name: string): void {
+  /** @param name the VMM's own; others than the known ones are none of ours @returns whether it is known */
+  hear(name: string): boolean {
     const event = Object.hasOwn(this.names, name) ? this.names[name] : undefined;
     const count = event === undefined ? undefined : this.counts.get(event);
-    if (event !== undefined && count !== undefined) this.counts.set(event, count + 1);
+    if (event === undefined || count === undefined) return false;
+    this.counts.set(event, count + 1);
+    return true;
   }
 
   get told(): VmmEvents {

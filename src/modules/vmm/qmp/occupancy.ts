@@ -9,6 +9,9 @@ const MAX_DESCRIPTORS = 65_536;
 /** Tables of the other families that a VMM's sockets may be of. */
 const OTHER_FAMILIES = ['tcp', 'tcp6', 'udp', 'udp6', 'netlink', 'packet', 'raw'];
 
+/** Inodes stand in different columns of these tables. */
+const NUMBERS = / (\d+)(?=\s|$)/g;
+
 /** Who is at a monitor, seen without touching it. */
 export interface Clients {
   /** Clients that the VMM accepted: inodes of its ends of their connections. */
@@ -44,12 +47,11 @@ export async function occupancyOf(process: HeldDirectory, path: string, host: Ho
   const isShared = new Set(doors.flatMap(({ listeners }) => listeners)).size > 1;
   const others = new Set(isShared ? doors.flatMap(({ accepted }) => accepted).filter((inode) => !inodes.has(inode)) : []);
   const clients = clientsOf(doors, others);
-  const rest = [...inodes].filter((inode) => !tables.some((table) => table.includes(` ${inode}`)));
   return {
     ...clients,
     held: new Set([...clients.accepted].filter((inode) => inodes.has(inode))),
     others,
-    unknown: rest.length === 0 ? 0 : await countUnknown(process, rest),
+    unknown: await countUnknown(process, inodes, tables, host),
   };
 }
 
@@ -106,7 +108,21 @@ function linkOf(process: HeldDirectory, descriptor: string): string {
   }
 }
 
-async function countUnknown(process: HeldDirectory, inodes: readonly string[]): Promise<number> {
-  const tables = await Promise.all(OTHER_FAMILIES.map((family) => process.readTextAsync(`net/${family}`, NET_UNIX_BYTES).catch(() => '')));
-  return inodes.filter((inode) => !tables.some((table) => new RegExp(` ${inode}(\\s|$)`).test(table))).length;
+/** Passes over each table once, whatever it and the process have: both may have tens of thousands of rows. */
+async function countUnknown(process: HeldDirectory, inodes: ReadonlySet<string>, unix: readonly string[], host: Host): Promise<number> {
+  const rest = new Set(inodes);
+  const slicer = new Slicer(host.clock);
+  const strike = async (table: string): Promise<void> => {
+    for (const [, number] of table.matchAll(NUMBERS)) {
+      rest.delete(number);
+      if (rest.size === 0) return;
+      const pause = slicer.pause();
+      if (pause) await pause;
+    }
+  };
+  for (const table of unix) await strike(table);
+  for (const family of rest.size > 0 ? OTHER_FAMILIES : []) {
+    await strike(await process.readTextAsync(`net/${family}`, NET_UNIX_BYTES).catch(() => ''));
+  }
+  return rest.size;
 }

@@ -147,20 +147,24 @@ describe('disks', () => {
   });
 
   it.each([
-    ['/machine/peripheral/data/virtio-backend', 'data'],
-    ['/machine/peripheral/scsi0-0', 'scsi0-0'],
-    ['/machine/peripheral-anon/device[1]/virtio-backend', '/machine/peripheral-anon/device[1]/virtio-backend'],
-    ['ide0', 'ide0'],
-    [undefined, 'node0'],
-  ])('with qdev %s are called %s', (qdev, device) => {
-    expect(parseBlockStatistics([{ qdev, 'node-name': 'node0', device: 'drive0', stats: {} }], new Map())).toEqual([
-      { device, numbers: {} },
-    ]);
+    ['/machine/peripheral/data/virtio-backend', 'drive0', 'node0', 'data'],
+    ['/machine/peripheral/scsi0-0', 'drive0', 'node0', 'scsi0-0'],
+    ['/machine/peripheral-anon/device[1]/virtio-backend', 'virtio0', '#block134', 'virtio0'],
+    ['/machine/peripheral-anon/device[1]/virtio-backend', '', 'root', 'root'],
+    ['/machine/unattached/device[20]', '', '#block134', '/machine/unattached/device[20]'],
+    [undefined, '', '#block134', '#block134'],
+  ])('with qdev %s, drive %s and node %s are called %s', (qdev, drive, node, device) => {
+    expect(parseBlockStatistics([{ qdev, 'node-name': node, device: drive, stats: {} }], new Map())).toEqual([{ device, numbers: {} }]);
+  });
+
+  it('are counted on after 104 days of reading at once, which are more nanoseconds than a number holds exactly', () => {
+    const text = '[{"qdev":"d","device":"","stats":{"rd_total_time_ns":9007199254740993,"wr_total_time_ns":18446744073709551615}}]';
+    expect(parseBlockStatistics(JSON.parse(text), new Map())).toEqual([{ device: 'd', numbers: { readNanoseconds: 2 ** 53 } }]);
   });
 
   it('have names of their own, as far as there are any', () => {
     const one = { qdev: 'd', 'node-name': 'n', device: '', stats: {} };
-    expect(parseBlockStatistics([one, one, one], new Map())?.map(({ device }) => device)).toEqual(['d', 'n']);
+    expect(parseBlockStatistics([one, one, one], new Map())?.map(({ device }) => device)).toEqual(['n', 'd']);
   });
 
   it.each([
