@@ -89,7 +89,7 @@ export interface Balloon {
 
 /** Counters since the VMM began; limits 0 mean none and are missing then. */
 export interface Disk {
-  /** The VMM's own id: of QEMU `qdev`, or the node's name; unique within the instance. */
+  /** The VMM’s own name for it, unique within the instance. */
   readonly device: string;
   readonly file?: string;
   readonly format?: string;

@@ -8,7 +8,7 @@ import type { HeldProcess } from '../../model/process.js';
 import { Settings } from '../../model/settings.js';
 import type { VmmAnswer } from './answer.js';
 import { VmmAsker } from './asker.js';
-import type { Conversation, Dialogue } from './dialogue.js';
+import type { Conversation, Dialogue, DialogueTools } from './dialogue.js';
 
 const PATIENCE = { timeout: 20_000 };
 const { unsupported } = Outcome;
@@ -29,6 +29,7 @@ class FakeDialogue implements Dialogue {
   readonly begun: { readonly process: HeldProcess; ended: number; asked: number }[] = [];
   allowed: Outcome = Outcome.ok;
   reply: Reply = () => Promise.resolve(answerOf(this.asked));
+  heard: (() => void) | undefined;
   underWay = 0;
   mostUnderWay = 0;
 
@@ -40,7 +41,8 @@ class FakeDialogue implements Dialogue {
     return this.allowed;
   }
 
-  begin(_: unknown, process: HeldProcess): Conversation {
+  begin(_: unknown, process: HeldProcess, { heard }: DialogueTools): Conversation {
+    this.heard = heard;
     const begun = { process, ended: 0, asked: 0 };
     this.begun.push(begun);
     return {
@@ -129,6 +131,37 @@ describe('a VMM that may be asked', () => {
   });
 });
 
+describe('news', () => {
+  it('from the VMM itself bring its next round forward, but not more often than every two seconds', async () => {
+    const one = vm();
+    await settled(one);
+    proc.clock.ms += 2000;
+    dialogue.heard?.();
+    dialogue.heard?.();
+    await expect.poll(() => dialogue.asked, PATIENCE).toBe(2);
+    await expect.poll(() => bytesOf(one), PATIENCE).toEqual({ bytes: 2 });
+    // The clock of this test stands still: the next round is two seconds away, an hour without news.
+    dialogue.heard?.();
+    expect(asker.known(one)?.hasNews).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(dialogue.asked).toBe(2);
+  });
+
+  it('are that a process goes on which was stopped while it did not answer', async () => {
+    const process = new FakeProcess();
+    const one = vm('one', process);
+    dialogue.reply = () => Promise.resolve(Outcome.timeout);
+    await settled(one);
+    process.stateCode = 'T'.charCodeAt(0);
+    asker.look(one);
+    proc.clock.ms += 2000;
+    dialogue.reply = () => Promise.resolve(answerOf(9));
+    process.stateCode = 'S'.charCodeAt(0);
+    asker.look(one);
+    await expect.poll(() => bytesOf(one), PATIENCE).toEqual({ bytes: 9 });
+  });
+});
+
 describe('a VMM that may not be asked', () => {
   it.each([Outcome.notConfigured, Outcome.notPermitted, Outcome.unsupported])('is not, and %d says why', async (outcome) => {
     dialogue.allowed = outcome;
@@ -178,6 +211,17 @@ describe('a VMM that does not answer', () => {
     expect(asker.answer(one)).toBeNull();
   });
 
+  it('keeps its answer for as long as its next round waits for its turn', async () => {
+    const one = vm();
+    await settled(one);
+    dialogue.reply = never;
+    void asker.askOnly(one, 60_000);
+    await expect.poll(() => dialogue.asked, PATIENCE).toBe(2);
+    proc.clock.ms += 3 * settings.vmmIntervalMs;
+    asker.look(one);
+    expect(bytesOf(one)).toEqual({ bytes: 1 });
+  });
+
   it('and misses even its own deadline is hung up on, and asked anew over another conversation', async () => {
     settings.vmmDeadlineMs = 1;
     dialogue.reply = never;
@@ -200,6 +244,13 @@ describe('a VMM that does not answer', () => {
     for (let round = 0; round < 3; round++) await asker.askOnly(one, 60_000);
     expect(warn).toHaveBeenCalledTimes(1);
     expect(warn.mock.calls[0][0]).toBe('VMM of one: asked over qmp it gave no answer (timeout)');
+  });
+
+  it('because its door is gone has no door for us; the VM is there', async () => {
+    dialogue.reply = () => Promise.resolve(Outcome.gone);
+    const one = vm();
+    await settled(one);
+    expect(asker.look(one).outcome).toBe(Outcome.notConfigured);
   });
 
   it('because of a defect of ours is reported as one and hung up on', async () => {
@@ -261,6 +312,20 @@ describe('another process', () => {
     expect(asker.look(one).outcome).toBe(Outcome.gone);
     expect(asker.answer(one)).toBeNull();
   });
+});
+
+it('another socket by the sources’ word ends the conversation with the one before', async () => {
+  const one = vm();
+  one.record = { ...one.record, sockets: ['/run/a.sock'] };
+  await settled(one);
+  one.record = { ...one.record, sockets: ['/run/a.sock', '/run/more.sock'] };
+  asker.look(one);
+  expect(dialogue.begun[0].ended).toBe(0);
+  one.record = { ...one.record, sockets: ['/run/b.sock'] };
+  asker.look(one);
+  expect(dialogue.begun[0].ended).toBe(1);
+  await asker.askOnly(one, 60_000);
+  expect(dialogue.begun).toHaveLength(2);
 });
 
 describe('an instance that is forgotten', () => {

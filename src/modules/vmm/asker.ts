@@ -18,6 +18,15 @@ import { VmmContact } from './vmm-contact.js';
 const AT_A_TIME = 8;
 /** A conversation ends itself at its deadline; one that does not is ended. */
 const GRACE_MS = 100;
+/** After what a VMM says of its own accord it is asked soon, but not more often than this: a guest can make its VMM talk. */
+const SOON_MS = 20;
+const LEAST_PAUSE_MS = 2000;
+/** Nothing was asked then. */
+const DOORS: ReadonlyMap<Outcome, string> = new Map<Outcome, string>([
+  [Outcome.busy, 'somebody else is connected'],
+  [Outcome.notPermitted, 'its socket may not be written to, or is not its own'],
+  [Outcome.notConfigured, 'its socket is not there'],
+]);
 /** Golden ratio: the multiples' fractions of any run of instances are spread evenly. */
 const SPREAD = 0.618_033_988_749_895;
 
@@ -29,6 +38,8 @@ const SPREAD = 0.618_033_988_749_895;
 export class VmmAsker implements OnApplicationShutdown {
   private readonly logger = new Logger('vmm');
   private readonly contacts = new Map<Subject, VmmContact>();
+  /** The collectors of all topics ask about one instance before any asks about the next. */
+  private latest: VmmContact | undefined;
   private readonly lanes = new Lanes(AT_A_TIME);
   private readonly tools: DialogueTools;
   private seen = 0;
@@ -41,7 +52,7 @@ export class VmmAsker implements OnApplicationShutdown {
     @Inject(VMM_DIALOGUES) private readonly dialogues: readonly Dialogue[],
     @Optional() shims?: PassThrough,
   ) {
-    this.tools = { host, settings, shims: shims ?? null };
+    this.tools = { host, settings, shims: shims ?? null, stays: () => !this.isStopped };
   }
 
   /** An instance as it is now: from now on its VMM is asked, or not any more. @returns what is known of it */
@@ -49,7 +60,9 @@ export class VmmAsker implements OnApplicationShutdown {
     const contact = this.contactOf(subject);
     const dialogue = this.dialogues.find(({ hypervisor }) => hypervisor === subject.record.hypervisor) ?? null;
     if (contact.process !== subject.process || contact.dialogue !== dialogue) contact.begin(subject.process, dialogue);
+    contact.leadTo(subject.record.sockets?.[0]);
     const standing = this.standing(contact);
+    if (contact.goesOn(subject.process)) this.soon(contact);
     if (standing !== Outcome.ok) contact.rest(standing);
     else if (contact.timer === undefined && !contact.pending) this.schedule(contact);
     contact.expire(this.host.clock.monotonic(), this.settings.vmmIntervalMs);
@@ -58,18 +71,20 @@ export class VmmAsker implements OnApplicationShutdown {
 
   /** What is known of a VMM without a look at what it is now; undefined for one that nobody looked at. */
   known(subject: Subject): VmmContact | undefined {
-    return this.contacts.get(subject);
+    if (this.latest?.subject !== subject) this.latest = this.contacts.get(subject);
+    return this.latest;
   }
 
   /** What the VMM said, as long as that is not too long ago. */
   answer(subject: Subject): VmmAnswer | null {
-    return this.contacts.get(subject)?.answer ?? null;
+    return this.known(subject)?.answer ?? null;
   }
 
   /** An instance that is gone. What its VMM answers from now on reaches nobody. */
   forget(subject: Subject): void {
     this.contacts.get(subject)?.rest(Outcome.gone);
     this.contacts.delete(subject);
+    this.latest = undefined;
   }
 
   /** Asks every VMM that was never asked, once, and waits for all that are asked, but no longer than this. */
@@ -104,18 +119,30 @@ export class VmmAsker implements OnApplicationShutdown {
   }
 
   private contactOf(subject: Subject): VmmContact {
-    const known = this.contacts.get(subject);
+    const known = this.known(subject);
     if (known) return known;
     const contact = new VmmContact(subject, (this.seen++ * SPREAD) % 1);
     this.contacts.set(subject, contact);
     return contact;
   }
 
+  /** There is news: its next round comes before its time. */
+  private soon(contact: VmmContact): void {
+    if (contact.hasNews) return;
+    contact.hasNews = true;
+    if (!contact.pending && contact.askedAt !== null) this.schedule(contact);
+  }
+
   private schedule(contact: VmmContact): void {
     if (this.isStopped) return;
     clearTimeout(contact.timer);
-    const pauseMs = contact.pauseMs(this.settings.vmmIntervalMs, Math.random());
+    const pauseMs = contact.hasNews ? this.soonMs(contact) : contact.pauseMs(this.settings.vmmIntervalMs, Math.random());
     contact.timer = setTimeout(() => void this.ask(contact), pauseMs).unref();
+  }
+
+  private soonMs({ askedAt }: VmmContact): number {
+    const since = askedAt === null ? Number.POSITIVE_INFINITY : this.host.clock.monotonic() - askedAt;
+    return Math.min(Math.max(SOON_MS, LEAST_PAUSE_MS - since), this.settings.vmmIntervalMs);
   }
 
   /** A round that is under way is joined. Never rejects. */
@@ -138,12 +165,14 @@ export class VmmAsker implements OnApplicationShutdown {
     const wasFailing = contact.inRow > 0;
     const started = clock.monotonic();
     contact.askedAt = started;
+    contact.hasNews = false;
     const answer = await this.put(contact, process, dialogue);
     if (!this.isStill(contact, process, dialogue)) return;
     contact.seconds = (clock.monotonic() - started) / 1000;
-    if (typeof answer === 'number') contact.failed(answer);
     // Whoever answered has to be the process that is held: a socket's path may belong to another one by now.
-    else if (!isAlive(process)) contact.failed(Outcome.gone);
+    if (!isAlive(process)) contact.failed(Outcome.gone);
+    // Not the VMM is gone but its door.
+    else if (typeof answer === 'number') contact.failed(answer === Outcome.gone ? Outcome.notConfigured : answer);
     else contact.answered(answer, clock.monotonic(), clock.now());
     if (contact.inRow > 0 !== wasFailing) this.tell(contact);
   }
@@ -151,7 +180,10 @@ export class VmmAsker implements OnApplicationShutdown {
   private async put(contact: VmmContact, process: HeldProcess, dialogue: Dialogue): Promise<Exclude<Outcome, 0> | VmmAnswer> {
     const { vmmDeadlineMs } = this.settings;
     try {
-      contact.conversation ??= dialogue.begin(contact.subject, process, this.tools);
+      contact.conversation ??= dialogue.begin(contact.subject, process, {
+        ...this.tools,
+        heard: () => this.soon(contact),
+      });
       return await withDeadline(contact.conversation.ask(vmmDeadlineMs), vmmDeadlineMs + GRACE_MS, 'asking a VMM');
     } catch (error) {
       // A conversation that missed its deadline, or a defect of ours: a stranger's are outcomes.
@@ -164,7 +196,10 @@ export class VmmAsker implements OnApplicationShutdown {
 
   /** Once per change, not once per round. */
   private tell({ subject: { id }, dialogue, inRow, outcome }: VmmContact): void {
-    if (inRow > 0) this.logger.warn(`VMM of ${id}: asked over ${dialogue?.name} it gave no answer (${outcomeWords(outcome).reason})`);
+    const { reason } = outcomeWords(outcome);
+    if (inRow > 0 && DOORS.has(outcome))
+      this.logger.log(`VMM of ${id}: not asked over ${dialogue?.name}, ${DOORS.get(outcome)} (${reason})`);
+    else if (inRow > 0) this.logger.warn(`VMM of ${id}: asked over ${dialogue?.name} it gave no answer (${reason})`);
     else if (outcome === Outcome.ok) this.logger.log(`VMM of ${id}: answers again`);
   }
 

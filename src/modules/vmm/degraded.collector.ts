@@ -17,7 +17,7 @@ const DEGRADED = gauge({
 });
 const REASON = gauge({
   name: 'vmgauge_vm_degraded_reason',
-  help: '1 for each reason why a VM counts as degraded: words of the VMM, and monitor_silent where it does not answer and its main loop is not scheduled.',
+  help: '1 for each reason why a VM counts as degraded, 0 for what was looked at and is not so: words of the VMM, and monitor_silent where it does not answer and its main loop is not scheduled.',
 });
 const reason = (word: string, description: string): Metric =>
   metric({ json: `degraded.${word}`, description, family: REASON, labels: { reason: word } });
@@ -94,7 +94,6 @@ export class DegradedCollector implements Collector {
     this.empty(row);
     const word = stateOf(contact);
     const said = WORDS.find((reason) => reason === word);
-    if (said) this.columns[said].back[row] = 1;
     let silence: SilentVmm | null;
     try {
       silence = this.silenceOf(subject, contact);
@@ -104,9 +103,11 @@ export class DegradedCollector implements Collector {
     if (silence) this.putSilence(row, silence);
     const isDegraded = said !== undefined || silence?.isProven === true;
     subject.isDegraded = isDegraded;
-    if (isDegraded) this.columns.degraded.back[row] = 1;
     // A word that is none of QMP's may mean anything.
-    else if (word !== null && word !== 'other' && contact.outcome === Outcome.ok) this.columns.degraded.back[row] = 0;
+    const isKnown = word !== null && word !== 'other' && contact.outcome === Outcome.ok;
+    if (isDegraded || isKnown) this.columns.degraded.back[row] = isDegraded ? 1 : 0;
+    for (const reason of WORDS) if (reason === said || isKnown) this.columns[reason].back[row] = reason === said ? 1 : 0;
+    if (silence?.isProven || isKnown) this.columns.silent.back[row] = silence?.isProven ? 1 : 0;
     return Outcome.ok;
   }
 
@@ -123,8 +124,7 @@ export class DegradedCollector implements Collector {
     for (const column of Object.values(this.columns)) column.back[row] = Number.NaN;
   }
 
-  private putSilence(row: number, { isProven, idleMs, stateCode }: SilentVmm): void {
-    if (isProven) this.columns.silent.back[row] = 1;
+  private putSilence(row: number, { idleMs, stateCode }: SilentVmm): void {
     this.columns.idle.back[row] = idleMs;
     const state = LETTERS.indexOf(String.fromCharCode(stateCode));
     this.columns.mainLoop.back[row] = state < 0 ? Number.NaN : state;

@@ -11,6 +11,10 @@ import type { VmmAnswer } from './answer.js';
 export interface DialogueTools {
   readonly host: Host;
   readonly settings: Settings;
+  /** Whether a conversation goes on after its first round; a command asks once. */
+  readonly stays?: () => boolean;
+  /** To be called when the VMM said something of its own accord: it is asked soon what became of it. */
+  readonly heard?: () => void;
   /** What shims of Kata sandboxes said over their own sockets. */
   readonly shims: PassThrough | null;
 }

@@ -121,7 +121,8 @@ export class VcpusCollector implements Collector {
     const threads = readThreads(life.process);
     if (typeof threads === 'number') return threads;
     const vcpus = this.find(life, subject, threads);
-    if (vcpus.size === 0) return Outcome.unsupported;
+    // The VMM, which may know, is being asked for the first time.
+    if (vcpus.size === 0) return this.asker?.known(subject)?.outcome === Outcome.busy ? Outcome.busy : Outcome.unsupported;
     const clocks = life.clocks.read([...vcpus.values()]);
     if (typeof clocks === 'number') return clocks;
     const parts: Vcpu[] = [];

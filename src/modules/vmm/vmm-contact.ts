@@ -10,6 +10,9 @@ const LONGEST_PAUSE_MS = 300_000;
 const KEPT_INTERVALS = 2;
 const FIRST_MS = 2000;
 const JITTER = 0.1;
+/** proc_pid_stat(5). */
+const STOPPED = 'T'.charCodeAt(0);
+const TRACED = 't'.charCodeAt(0);
 /** A timer that is to wait longer does not wait at all. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -30,6 +33,10 @@ export class VmmContact {
   /** The round that is under way or waits for its turn. */
   pending: Promise<void> | null = null;
   timer: NodeJS.Timeout | undefined;
+  /** Something happened that makes the last answer old. */
+  hasNews = false;
+  private socket: string | undefined;
+  private wasStopped = false;
   process: HeldProcess | null = null;
   dialogue: Dialogue | null = null;
   conversation: Conversation | null = null;
@@ -59,8 +66,12 @@ export class VmmContact {
     this.process = process;
     this.dialogue = dialogue;
     this.answer = null;
+    this.answeredAt = Number.NEGATIVE_INFINITY;
+    this.answeredMs = Number.NaN;
     this.askedAt = null;
     this.inRow = 0;
+    this.hasNews = false;
+    this.wasStopped = false;
     this.outcome = Outcome.busy;
   }
 
@@ -82,6 +93,26 @@ export class VmmContact {
     this.conversation = null;
   }
 
+  /** Its socket by the sources' word: a conversation with another one is over. */
+  leadTo(socket: string | undefined): void {
+    if (this.socket === socket) return;
+    this.socket = socket;
+    this.hangUp();
+  }
+
+  /** Whether a process that was stopped by a signal while it did not answer runs again. */
+  goesOn(process: HeldProcess | null): boolean {
+    const isStopped = process !== null && (process.stateCode === STOPPED || process.stateCode === TRACED);
+    const goesOn = this.wasStopped && !isStopped && this.inRow > 0;
+    this.wasStopped = isStopped;
+    return goesOn;
+  }
+
+  /** It does not answer any more, or not yet again: what it does now is not known. */
+  get isLost(): boolean {
+    return !this.answer && this.inRow > 0 && !Number.isNaN(this.answeredMs);
+  }
+
   failed(outcome: Outcome): void {
     this.outcome = outcome;
     this.failures++;
@@ -96,8 +127,10 @@ export class VmmContact {
     this.answeredMs = ms;
   }
 
+  /** Not while its next round waits for its turn behind VMMs that hang. */
   expire(now: number, intervalMs: number): void {
-    if (now - this.answeredAt > KEPT_INTERVALS * intervalMs) this.answer = null;
+    const isLate = now - this.answeredAt > KEPT_INTERVALS * intervalMs;
+    if (isLate && !(this.pending && this.inRow === 0)) this.answer = null;
   }
 
   /** Milliseconds until the next round. @param chance from 0 to 1 */

@@ -20,7 +20,7 @@ const METRICS = Object.fromEntries(
       json: `events.${event.replaceAll('-', '_')}`,
       description: `How often the VMM said: ${event.replaceAll('-', ' ')}.`,
       family: EVENTS,
-      labels: { event },
+      labels: { event: event.replaceAll('-', '_') },
     }),
   ]),
   // Object.fromEntries forgets the keys' names; they are those of VMM_EVENTS.

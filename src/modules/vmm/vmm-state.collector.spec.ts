@@ -41,6 +41,15 @@ describe('the collector vmm_state', () => {
     expect([trial.cells(), trial.subject.vmmState, trial.subject.vmmWords]).toEqual([{}, null, null]);
   });
 
+  it('leaves it unknown what a VM does whose VMM told it and is silent now', async () => {
+    await trial.says({ state: { word: 'paused', state: 'paused' } });
+    trial.proc.clock.ms += 10 * 60_000;
+    await trial.says(Outcome.timeout);
+    expect(trial.subject.vmmState).toBe('unknown');
+    await trial.says({ state: { word: 'running', state: 'running' } });
+    expect(trial.subject.vmmState).toBe('running');
+  });
+
   it('keeps what the VMM is called when the VMM answers and does not tell its state', async () => {
     await trial.says({ ...CRASHED, version: 'QEMU 7.2.22' });
     expect(await trial.says({ state: Outcome.malformed, version: 'QEMU 7.2.22' })).toBe(Outcome.malformed);

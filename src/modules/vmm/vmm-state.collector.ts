@@ -59,7 +59,7 @@ export class VmmStateCollector implements Collector {
 
   /** Nobody knows any more what it does. What it calls itself stays beside what else it said. */
   clear(subject: Subject): void {
-    subject.vmmState = null;
+    subject.vmmState = this.asker?.known(subject)?.isLost ? 'unknown' : null;
     if (!this.concerns(subject)) subject.vmmWords = null;
   }
 

@@ -80,6 +80,13 @@ it('says how the last round went, what it cost, and how old the answer is', asyn
   });
 });
 
+it('is busy where the answer is too old and nobody has asked since', async () => {
+  sweep();
+  await asker.settle(60_000);
+  proc.clock.ms += 3 * 3_600_000;
+  expect(sweep()).toMatchObject({ outcome: Outcome.busy, 'vmm.failures': 0 });
+});
+
 it('keeps telling what the asking costs when it fails', async () => {
   reply = Outcome.timeout;
   sweep();

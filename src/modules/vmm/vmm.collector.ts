@@ -95,7 +95,8 @@ export class VmmCollector implements Collector {
     const contact = this.asker?.look(subject);
     if (!contact) return Outcome.notConfigured;
     this.put(subject.row, contact);
-    return contact.outcome;
+    // Answered too long ago, and not asked since.
+    return contact.outcome === Outcome.ok && !contact.answer ? Outcome.busy : contact.outcome;
   }
 
   private put(row: number, { askedAt, seconds, answer, answeredAt, answeredMs, failures, intrusion }: VmmContact): void {
