@@ -45,7 +45,11 @@ export class Collection {
     readonly sampler: Sampler,
     private readonly maxAgeMs: () => number,
   ) {
-    this.history = new History(tables.instances.columns);
+    const timed = sampler.states.filter(({ collector }) => collector.about.tier !== 'sweep');
+    this.history = new History(
+      tables.instances.columns,
+      new Map(timed.flatMap(({ columns, at }) => columns.map((column) => [column, at]))),
+    );
   }
 
   /** Instances of the last finished sweep in the order of every answer. */

@@ -16,6 +16,45 @@ function trial(): { counter: Column; history: History; record: (atMs: number, va
   return { counter, history, record, table };
 }
 
+describe('a counter that not every sweep reads', () => {
+  /** Read every 30 s, swept every 5 s: so many a second since 1000. */
+  function sweeps(count: number) {
+    const table = new Table<string>((a, b) => (a < b ? -1 : 1));
+    const counter = table.column(metric({ json: 'a', rate: 'a_per_second' }));
+    const at = table.column(metric({ json: 'at' }));
+    const history = new History(table.columns, new Map([[counter, at]]));
+    for (let sweep = 0; sweep < count; sweep++) {
+      const now = 1000 + sweep * 5000;
+      if (sweep % 6 === 0) {
+        at.front[0] = now - 3;
+        counter.front[0] = 7 * (now - 3 - 1000);
+      }
+      history.record(now);
+    }
+    return (sinceMs = 0, windowSeconds?: number) => history.rates(0, sinceMs, windowSeconds)?.perSecond.get('a_per_second');
+  }
+
+  it('has no rate before its second reading, however many sweeps there were', () => {
+    expect([2, 5, 6].map((count) => sweeps(count)())).toEqual([null, null, null]);
+    expect(sweeps(5)(0, 60)).toBeNull();
+  });
+
+  it('has that of its last two readings, over the time between them', () => {
+    for (const count of [7, 8, 12, 13, 40]) expect(sweeps(count)()).toBe(7000);
+  });
+
+  it('has that of the readings furthest apart in a window, and none where the window has one', () => {
+    expect(sweeps(40)(0, 60)).toBe(7000);
+    expect(sweeps(40)(0, 300)).toBe(7000);
+    expect(sweeps(41)(0, 10)).toBeNull();
+  });
+
+  it('has none with what another process had counted', () => {
+    expect(sweeps(8)(31_000)).toBeNull();
+    expect(sweeps(14)(30_000)).toBe(7000);
+  });
+});
+
 describe('History', () => {
   it('has no rate before the second sweep, and then that of the last two', () => {
     const { history, record } = trial();

@@ -7,7 +7,7 @@ export const MAX_WINDOW_SECONDS = (SPACED_FRAMES * SPACING_MS) / 1000;
 
 interface Frame {
   readonly atMs: number;
-  /** Column by column, `capacity` rows each. */
+  /** Column by column, `capacity` rows each; behind the counters the times of those that not every sweep reads. */
   readonly cells: Float64Array;
   readonly capacity: number;
 }
@@ -24,12 +24,22 @@ export interface Rates {
  */
 export class History {
   private readonly columns: readonly Column[];
+  /** By counter: place of the column that says when it was read, monotonic milliseconds; -1 for one that every sweep reads. */
+  private readonly readAt: readonly number[];
+  private readonly kept: readonly Column[];
   private previous: Frame | null = null;
   private latest: Frame | null = null;
   private readonly spaced: Frame[] = [];
 
-  constructor(columns: readonly Column[]) {
+  /** @param readAt when a counter was last read, monotonic milliseconds, for those that not every sweep reads */
+  constructor(columns: readonly Column[], readAt: ReadonlyMap<Column, Column> = new Map()) {
     this.columns = columns.filter(({ metric }) => metric.rate !== undefined);
+    const times = [...new Set(this.columns.flatMap((column) => readAt.get(column) ?? []))];
+    this.kept = [...this.columns, ...times];
+    this.readAt = this.columns.map((column) => {
+      const time = readAt.get(column);
+      return time ? this.columns.length + times.indexOf(time) : -1;
+    });
   }
 
   /** After a publish: keeps the cells that readers now see. */
@@ -43,7 +53,8 @@ export class History {
 
   /**
    * Rates of a row since its counters started, at most over the window; over the last two sweeps without one. null while there is only one
-   * sweep to look at. A counter that is unknown at either end, or went back, has no rate.
+   * sweep to look at. A counter that is unknown at either end, or went back, has no rate. One that not every sweep reads has that of its last
+   * two readings, or of those furthest apart in the window, over the time between them; no growth between two sweeps is not 0 there but unknown.
    */
   rates(row: number, sinceMs: number, windowSeconds?: number): Rates | null {
     const { latest } = this;
@@ -52,11 +63,25 @@ export class History {
     const seconds = (latest.atMs - from.atMs) / 1000;
     const perSecond = new Map<string, number | null>();
     this.columns.forEach(({ metric }, index) => {
-      const growth = latest.cells[index * latest.capacity + row] - from.cells[index * from.capacity + row];
-      const known = row < from.capacity && growth >= 0 && seconds > 0;
-      if (metric.rate !== undefined) perSecond.set(metric.rate, known ? growth / 10 ** metric.decimals / seconds : null);
+      if (metric.rate === undefined) return;
+      const isTimed = this.readAt[index] >= 0;
+      const growth = isTimed ? this.timed(index, row, sinceMs, windowSeconds) : growthOf(index, row, from, latest) / seconds;
+      perSecond.set(metric.rate, growth >= 0 && Number.isFinite(growth) ? growth / 10 ** metric.decimals : null);
     });
     return { windowSeconds: seconds, perSecond };
+  }
+
+  /** Growth per second between two readings; NaN where there are not two. */
+  private timed(index: number, row: number, sinceMs: number, windowSeconds: number | undefined): number {
+    const { latest } = this;
+    if (!latest) return Number.NaN;
+    const at = (frame: Frame): number => (row < frame.capacity ? frame.cells[this.readAt[index] * frame.capacity + row] : Number.NaN);
+    const end = at(latest);
+    const isEarlier = (frame: Frame): boolean => at(frame) < end && at(frame) >= sinceMs;
+    const start = latest.atMs - (windowSeconds === undefined ? Number.NaN : windowSeconds * 1000 + SPACING_MS / 2);
+    const from =
+      windowSeconds === undefined ? this.spaced.findLast(isEarlier) : this.spaced.find((frame) => isEarlier(frame) && at(frame) >= start);
+    return from ? growthOf(index, row, from, latest) / ((end - at(from)) / 1000) : Number.NaN;
   }
 
   private from(sinceMs: number, windowSeconds: number | undefined): Frame | null {
@@ -71,10 +96,13 @@ export class History {
 
   private frame(atMs: number): Frame {
     const capacity = this.columns[0]?.front.length ?? 1;
-    const cells = new Float64Array(capacity * this.columns.length);
-    this.columns.forEach(({ front }, index) => {
+    const cells = new Float64Array(capacity * this.kept.length);
+    this.kept.forEach(({ front }, index) => {
       cells.set(front, index * capacity);
     });
     return { atMs, cells, capacity };
   }
 }
+
+const growthOf = (index: number, row: number, from: Frame, to: Frame): number =>
+  row < from.capacity ? to.cells[index * to.capacity + row] - from.cells[index * from.capacity + row] : Number.NaN;

@@ -22,6 +22,8 @@ export interface CollectorState {
   /** Monotonic milliseconds of the last turn. */
   readonly at: Column;
   readonly success: Column;
+  /** It has had no turn yet, at any instance: none of its cells in the instance table holds anything. */
+  isAsleep: boolean;
   /** Seconds spent in the last sweep, all instances. */
   sweepSeconds: number;
   lastSuccessMs: number | null;
@@ -45,7 +47,7 @@ export class Sampler {
   private readonly detachedOutcomes = new Map<CollectorState, Map<number, Outcome>>();
 
   constructor(
-    tables: Tables,
+    private readonly tables: Tables,
     collectors: readonly Collector[],
     enabled: (name: string) => boolean,
     intervals: () => Intervals,
@@ -71,7 +73,7 @@ export class Sampler {
   attach(instance: Subject): void {
     for (const state of this.states) {
       if (state.enabled) this.guard(state, () => state.collector.attach?.(instance));
-      else if (concerns(state, instance)) state.outcome.back[instance.row] = Outcome.notConfigured;
+      else if (concerns(state, instance)) this.refuse(state, instance);
     }
     for (const { due } of this.timed) due[instance.row] = Number.NEGATIVE_INFINITY;
   }
@@ -84,7 +86,7 @@ export class Sampler {
   devices(instance: Subject): void {
     for (const state of this.states) {
       if (state.enabled) this.guard(state, () => state.collector.devices?.(instance));
-      else if (concerns(state, instance)) state.outcome.back[instance.row] = Outcome.notConfigured;
+      else if (concerns(state, instance)) this.refuse(state, instance);
     }
     // A VM that has just turned out to be a sandbox.
     for (const { state, due } of this.timed) if (state.collector.concerns) due[instance.row] = Number.NEGATIVE_INFINITY;
@@ -141,6 +143,7 @@ export class Sampler {
     // A collector of another tier only prepares in the background what its own turn uses.
     if (!outcomes) return;
     outcomes.set(row, outcome);
+    this.wake(state);
     state.at.front[row] = state.at.back[row] = this.clock.monotonic();
   }
 
@@ -149,9 +152,10 @@ export class Sampler {
     let outcome: Outcome;
     try {
       if (!concerns(state, instance)) {
-        if (!Number.isNaN(state.outcome.back[row])) this.forget(state, instance);
+        if (!state.isAsleep && !Number.isNaN(state.outcome.back[row])) this.forget(state, instance);
         return started;
       }
+      this.wake(state);
       outcome = state.collector.collect(instance);
     } catch (error) {
       outcome = Outcome.ioError;
@@ -170,6 +174,17 @@ export class Sampler {
     return ended;
   }
 
+  private refuse(state: CollectorState, { row }: Subject): void {
+    this.wake(state);
+    state.outcome.back[row] = Outcome.notConfigured;
+  }
+
+  private wake(state: CollectorState): void {
+    if (!state.isAsleep) return;
+    state.isAsleep = false;
+    this.tables.instances.wake(columnsOf(state));
+  }
+
   private empty(state: CollectorState, instance: Subject): void {
     const { columns, sandboxColumns, collector } = state;
     const { row, sandboxRow } = instance;
@@ -181,7 +196,7 @@ export class Sampler {
   /** It concerned the instance before and does no more: nothing it said stays. */
   private forget(state: CollectorState, instance: Subject): void {
     this.empty(state, instance);
-    for (const { back } of [state.outcome, state.seconds, state.at, state.success]) back[instance.row] = Number.NaN;
+    for (const { back } of houseColumns(state)) back[instance.row] = Number.NaN;
   }
 
   private guard(state: CollectorState, work: () => void): void {
@@ -201,11 +216,15 @@ export class Sampler {
 
 const concerns = ({ collector }: CollectorState, instance: Subject): boolean => collector.concerns?.(instance) !== false;
 
+type Columns = Pick<CollectorState, 'columns' | 'outcome' | 'seconds' | 'at' | 'success'>;
+const houseColumns = ({ outcome, seconds, at, success }: Columns): readonly Column[] => [outcome, seconds, at, success];
+const columnsOf = (state: Columns): readonly Column[] => [...state.columns, ...houseColumns(state)];
+
 function stateOf(tables: Tables, collector: Collector, enabled: boolean): CollectorState {
   const { name } = collector.about;
   const cell = (word: string): Column => tables.instances.column(metric({ json: `collectors.${name}.${word}` }));
   const declared = new Set(collector.metrics);
-  return {
+  const state = {
     collector,
     enabled,
     columns: tables.instances.columns.filter((column) => declared.has(column.metric)),
@@ -214,8 +233,12 @@ function stateOf(tables: Tables, collector: Collector, enabled: boolean): Collec
     seconds: cell('seconds'),
     at: cell('at'),
     success: tables.instances.column(metric({ json: `collectors.${name}.success`, family: SUCCESS, labels: { collector: name } })),
+    isAsleep: collector.concerns !== undefined,
     sweepSeconds: 0,
     lastSuccessMs: null,
     unexpected: 0,
   };
+  // Most hosts have no sandbox, and some have no VMM that may be asked: what would be known of those costs them no memory and no copying.
+  if (state.isAsleep) tables.instances.sleep(columnsOf(state));
+  return state;
 }
