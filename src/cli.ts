@@ -2,6 +2,7 @@
 import 'reflect-metadata';
 import { answer } from './commands/answer.js';
 import { KataError } from './commands/command-error.js';
+import { isSupportedNode, OLDEST_NODE } from './commands/node-version.js';
 import { print } from './commands/terminal.js';
 import { ConfigError } from './config/config-error.js';
 import type { Known } from './config/declarations.js';
@@ -41,6 +42,9 @@ function oneLine(error: Error): string {
 }
 
 async function run(): Promise<void> {
+  // Older ones start and fail here and there, where they lack what newer ones have.
+  if (!isSupportedNode(process.versions.node))
+    fail(`this is Node ${process.versions.node}, and ${OLDEST_NODE} or later is needed; npm start brings its own`);
   const invocation = loadConfig(input);
   if (invocation.kind === 'version') return say(`vmgauge ${VERSION} (node ${process.version})\n`);
   if (invocation.kind === 'help') return say(invocation.command === 'serve' ? helpText(known) : commandHelp(invocation.command));

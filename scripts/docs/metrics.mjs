@@ -24,20 +24,29 @@ const REASONS = {
     'Nothing: a stopped instance keeps its last sample, an interface is looked for again.',
   ],
   not_configured: [
-    'There is nothing to read: no NIC, no vhost thread, nothing known of vCPUs and memory, a shim that nobody allowed to be asked, or the collector is off.',
-    '`--collector.<name>` or `shim.socket-runtimes`, where that is the reason.',
+    'There is nothing to read: no NIC, no vhost thread, nothing known of vCPUs and memory, a VMM without a door for the agent or whose socket file is gone, a shim that nobody allowed to be asked, or the collector is off.',
+    '`--collector.<name>` or `shim.socket-runtimes`, where that is the reason; for VMMs `vmgauge doctor` says how to open a door.',
   ],
-  not_permitted: ['The agent may not read the file.', 'root, or CAP_SYS_PTRACE.'],
+  not_permitted: [
+    'The agent may not read the file, may not write to the VMM’s socket, or the door is somebody else’s: a monitor of libvirt, a socket that the VMM does not listen on.',
+    'root, CAP_SYS_PTRACE for files, write permission for a socket; for somebody else’s monitor one of the agent’s own.',
+  ],
   unsupported: [
-    'This host, device or VMM does not show it: a passed-through, vhost-user or user-mode NIC; which threads are vCPUs, for pod overhead of a QEMU that does not name them; a shim that must not be asked.',
+    'This host, device or VMM does not show it: a passed-through, vhost-user or user-mode NIC; which threads are vCPUs, for pod overhead of a QEMU that does not name them; a shim that must not be asked; a topic of which the VMM tells nothing.',
     'For a NIC the guest may know; for vCPUs `enable_debug` of Kata names the threads, or the kernel has accounted guest time after a while.',
   ],
   lockdown: ['The kernel forbids it to everybody.', 'Kernel lockdown, lifted at boot.'],
   migrating: ['The VM moves between hosts and its numbers belong to both.', 'It passes.'],
   timeout: ['The answer did not come in time.', 'It is tried again.'],
-  malformed: ['The text was not what the kernel or program prints.', 'A defect of one of the two: please report it.'],
+  malformed: [
+    'The text was not what the kernel or program prints; a monitor that was started with `-qmp-pretty` is not understood.',
+    'A defect of one of the two: please report it. `-qmp` for the monitor.',
+  ],
   too_large: ['The text was longer than is read; of a shim, its guest may be the reason.', 'Please report it, unless it is a shim’s.'],
-  busy: ['Its first turn has not come, or descriptors ran out.', 'It passes, or the limit of open files is raised.'],
+  busy: [
+    'Its first turn has not come, descriptors ran out, or somebody else is connected to the VMM’s monitor.',
+    'It passes, the limit of open files is raised, or whoever is connected leaves: another agent on this host?',
+  ],
   io_error: [
     'Reading failed in another way; a shim refused, answered an error or broke off.',
     'The log of the kernel, or of the shim, may say more.',

@@ -69,7 +69,8 @@ export function doctorText({ entries, healthy }: Diagnosis, where: string | null
       return [paint(BOLD, title), ...lines].join('\n');
     });
   const asked = where === null ? 'This host was looked at without an agent.' : `The agent at ${onTerminal(where)} was asked.`;
-  const end = healthy ? 'All that is needed works.' : 'Something that is needed is missing.';
+  const works = groups[1].own.length === 0 ? 'All that is needed works.' : 'All that is needed works; what is marked ! would show more.';
+  const end = healthy ? works : 'Something that is needed is missing.';
   return `${[asked, ...blocks, `${end} ${hint(groups[2].own.length)}`.trim()].join('\n\n')}\n`;
 }
 

@@ -262,7 +262,7 @@ export class Config {
   @Setting({
     key: 'vmm.qmp',
     kind: choice(QMP_MODES),
-    help: 'Which monitors of QEMU are asked. A monitor serves one client at a time: reserved asks only those that vmm.qmp-reserved names, opportunistic also any that is free, and leaves it at once. Monitors of libvirt, Kata and hypeman are never touched.',
+    help: 'Which monitors of QEMU are asked. A monitor serves one client at a time: reserved asks only those that vmm.qmp-reserved names, opportunistic also any that is free, and leaves it at once. Monitors of libvirt, Kata, hypeman, Proxmox VE, Incus and LXD are never touched.',
   })
   @IsIn(QMP_MODES)
   readonly vmmQmp: (typeof QMP_MODES)[number] = 'reserved';

@@ -46,7 +46,7 @@ describe('doctor', () => {
     const { code, stdout, stderr } = await command(['doctor', at]);
     expect(stderr).toBe('');
     expect(stdout).toMatch(new RegExp(`^The agent at 127\\.0\\.0\\.1:${agent.port} was asked\\.\n\n`));
-    expect(stdout).toMatch(code === 0 ? /\n\nAll that is needed works\./ : /\n\nSomething that is needed is missing\./);
+    expect(stdout).toMatch(code === 0 ? /\n\nAll that is needed works[.;]/ : /\n\nSomething that is needed is missing\./);
     expect(stdout).not.toContain('\u001b');
   });
 
