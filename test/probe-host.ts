@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { Host } from '../src/host/host.js';
 import { hostLook, type Look } from '../src/host/look.js';
+import type { Subject } from '../src/model/collector.js';
 import type { InstanceRecord, InstanceSource } from '../src/model/instance.js';
-import type { Outcome } from '../src/model/outcome.js';
+import { Outcome } from '../src/model/outcome.js';
 import type { Finding } from '../src/modules/capabilities/capability.js';
 import type { ProbeTools } from '../src/modules/capabilities/probe-tools.js';
+import { VmmContact } from '../src/modules/vmm/vmm-contact.js';
 import { FakeProc } from './fake-proc.js';
 import { House } from './house.js';
 
@@ -51,6 +53,28 @@ export class ProbeHost {
   pretend(collector: string, outcome: Outcome): void {
     const state = this.house.sampler.states.find((one) => one.collector.about.name === collector);
     for (const { row } of this.house.registry.all()) if (state) state.outcome.front[row] = outcome;
+  }
+
+  /** As if discovery had not been allowed to look into so many of all processes. */
+  refuse(count: number, all: number): void {
+    const { source } = this.house.discovery;
+    source.refused = count;
+    source.scanned = all;
+  }
+
+  /** As if the VMMs of these had been asked, with what came of it; null for one that has not answered yet. */
+  askerOf(last: Readonly<Record<string, Outcome | null>>): NonNullable<ProbeTools['asker']> {
+    const contacts = new Map<Subject, VmmContact>();
+    for (const subject of this.house.registry.all()) {
+      const outcome = last[subject.id];
+      if (outcome === undefined) continue;
+      const contact = new VmmContact(subject, 0);
+      contact.askedAt = 1;
+      if (outcome === Outcome.ok) contact.outcome = outcome;
+      else if (outcome !== null) contact.failed(outcome);
+      contacts.set(subject, contact);
+    }
+    return { known: (subject) => contacts.get(subject), answer: () => null };
   }
 
   /** From now on looks at such paths come to this. */

@@ -81,7 +81,7 @@ VMs would show more with
                   shell         do it
                   systemd unit  Do=it
 
-Not there, and nothing here asks for it
+Not there, and nothing that is seen asks for it
   - unasked  gone: detail of unasked
 
 Works
@@ -94,6 +94,25 @@ Something that is needed is missing. What is not there has a fix too: --json tel
   it('says that all is well, and without whom it looked', async () => {
     const text = doctorText(await diagnose(told({ healthy: true, capabilities: all.slice(0, 1) })), null, false);
     expect(text).toBe('This host was looked at without an agent.\n\nWorks\n  ✓ works  detail of works\n\nAll that is needed works.\n');
+  });
+
+  it('breaks a long text between words and never a line to copy', async () => {
+    const [text, line] = [Array.from({ length: 60 }, (_, i) => `word-${i}`).join(' '), `run ${'--flag '.repeat(60)}end`];
+    const long = capability('long', {
+      status: 'absent',
+      reason: 'gone',
+      need: 'optional',
+      fix: { text, steps: [{ where: 'shell', line }] },
+    });
+    const report = doctorText(await diagnose(told({ healthy: true, capabilities: [long] })), null, false).split('\n');
+    const from = report.findIndex((one) => one.includes('fix: word-0'));
+    const to = report.findIndex((one) => one.includes('shell'));
+    const printed = report.slice(from, to);
+    expect(printed.length).toBeGreaterThan(2);
+    expect(printed.every((one) => one.trim().length <= 120)).toBe(true);
+    expect(printed.map((one) => one.trim()).join(' ')).toBe(`fix: ${text}`);
+    expect(new Set(printed.map((one) => one.replace('fix: ', '     ').search(/\S/))).size).toBe(1);
+    expect(report[to]).toContain(line);
   });
 
   it('colours what it says and nothing else: a stranger’s words command no terminal', async () => {

@@ -7,12 +7,13 @@ const GREEN = 32;
 const YELLOW = 33;
 const BOLD = 1;
 const DIM = 2;
+const TEXT_WIDTH = 120;
 
 /** Groups of the report, the worst first. */
 const GROUPS = [
   { title: 'To repair', mark: '✗', colour: RED, is: ({ status, need }: Entry) => status !== 'ok' && need === 'required' },
   { title: 'VMs would show more with', mark: '!', colour: YELLOW, is: ({ status, need }: Entry) => status !== 'ok' && need === 'optional' },
-  { title: 'Not there, and nothing here asks for it', mark: '-', colour: DIM, is: ({ status }: Entry) => status !== 'ok' },
+  { title: 'Not there, and nothing that is seen asks for it', mark: '-', colour: DIM, is: ({ status }: Entry) => status !== 'ok' },
   { title: 'Works', mark: '✓', colour: GREEN, is: ({ status }: Entry) => status === 'ok' },
 ] as const;
 
@@ -86,9 +87,21 @@ function remedy({ gives, text, steps, count, first }: Entry, width: number): str
   return [
     `${indent}for: ${onTerminal(gives)}`,
     ...(count > 0 ? [`${indent}VMs: ${onTerminal(first.join(', '))}${more}`] : []),
-    ...(text === null ? [] : [`${indent}fix: ${onTerminal(text)}`]),
+    ...(text === null ? [] : wrapped(`fix: ${onTerminal(text)}`).map((line, i) => `${indent}${i === 0 ? '' : '     '}${line}`)),
     ...steps.map(({ where, line }) => `${indent}     ${onTerminal(where).padEnd(places)}  ${onTerminal(line)}`),
   ];
+}
+
+/** Text in lines of words, none longer than a reader follows; lines to copy are never broken. */
+function wrapped(text: string): readonly string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.length - 1;
+    if (lines[last] === '') lines[last] = word;
+    else if (lines[last].length + word.length < TEXT_WIDTH) lines[last] += ` ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function entryOf(capability: object): Entry {

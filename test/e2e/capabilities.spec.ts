@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { OUTCOMES, outcomeWords } from '../../src/model/outcome.js';
+import { OUTCOMES, Outcome, outcomeWords } from '../../src/model/outcome.js';
 import { PROBES } from '../../src/modules/capabilities/probes.js';
+import { VmmAsker } from '../../src/modules/vmm/asker.js';
+import type { Dialogue } from '../../src/modules/vmm/dialogue.js';
+import { answering, FULL_ANSWER } from '../vmm-answer.js';
 import { Agent } from './agent.js';
 import { expectGolden } from './golden.js';
 import { rootOf, story } from './stories.js';
@@ -10,6 +13,7 @@ interface Capability {
   readonly status: string;
   readonly reason: string | null;
   readonly need: string;
+  readonly detail: string;
   readonly fix: { readonly text: string; readonly steps: readonly { where: string; line: string }[] } | null;
   readonly affects: { readonly count: number; readonly first: readonly string[] };
 }
@@ -20,6 +24,9 @@ interface Capabilities {
   readonly capabilities: readonly Capability[];
 }
 
+/** Of the story two-qemu. */
+const KVM_GUEST = '3f0c6a1e-0000-4000-8000-0123456789ab';
+const LONG_MS = 30_000;
 const TOKEN = 'very-secret-token';
 const REASONS = OUTCOMES.map((code) => outcomeWords(code).reason ?? null);
 
@@ -63,14 +70,30 @@ describe('GET /capabilities', () => {
 
   it('names the VMs that lack something', async () => {
     await start('two-qemu');
-    const ids = (await agent.get('/instances')).body.instances.map(({ id }: { id: string }) => id);
-    expect(named(await read(), 'kvm_statistics').affects).toEqual({ count: ids.length, first: ids });
+    // The other one runs without KVM and has nothing that KVM could count.
+    expect(named(await read(), 'kvm_statistics').affects).toEqual({ count: 1, first: [KVM_GUEST] });
+  });
+
+  it('names the VMM that has a door and does not answer, with the reason and what to do', async () => {
+    const [strange, plain] = [Outcome.malformed, FULL_ANSWER].map((reply) => answering('qemu', () => reply));
+    const begin: Dialogue['begin'] = (subject, ...rest) => (subject.id === KVM_GUEST ? strange : plain).begin(subject, ...rest);
+    const dialogues = [{ ...plain, begin }];
+    agent = await Agent.start(rootOf(story('two-qemu')), { dialogues, settings: { qmpMode: 'reserved' } });
+    await agent.app.get(VmmAsker, { strict: false }).settle(LONG_MS);
+    const document = await read();
+    const qmp = named(document, 'qmp');
+    expect(qmp).toMatchObject({ status: 'failed', reason: 'malformed', need: 'required', affects: { count: 1, first: [KVM_GUEST] } });
+    expect(qmp.detail).toBe(`2 of 2 running QEMUs have a door for this agent; 1 does not answer: ${KVM_GUEST} (malformed)`);
+    expect(qmp.fix?.text).toContain('-qmp-pretty');
+    expect(document.healthy).toBe(false);
   });
 
   it('says what is refused, and is not healthy then', async () => {
-    await start('unreadable');
+    await start('unreadable', { settings: { firecrackerApi: true } });
     const document = await read();
     expect(named(document, 'processes_of_others')).toMatchObject({ status: 'absent', reason: 'not_permitted', need: 'required' });
+    expect(named(document, 'network_namespaces')).toMatchObject({ status: 'absent', reason: 'not_permitted' });
+    expect(named(document, 'firecracker_api').detail).toMatch(/^no Firecracker that can be seen runs here; \d+ of \d+ processes /);
     expect(document.healthy).toBe(false);
   });
 

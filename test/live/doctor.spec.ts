@@ -13,7 +13,7 @@ const nobody = (): string => `--web.listen-address=unix:${join(cleanup.directory
 
 /** What other VMs of this machine have a say in. */
 const OF_VMS =
-  /^(qmp|stratovirt_qmp|cloud_hypervisor_api|firecracker_.*|kata_shim_sockets|kvm_statistics|descriptor_limit|cgroup_cpu_controller)$/;
+  /^(qmp|stratovirt_qmp|vmm_sockets|cloud_hypervisor_api|firecracker_.*|kata_shim_sockets|kvm_statistics|descriptor_limit|cgroup_cpu_controller)$/;
 
 /** What does not change from one look to the next. */
 function shape(text: string): unknown {

@@ -4,12 +4,13 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { builtAgent, PROGRAM } from './agent-process.js';
+import { type AgentOptions, AgentProcess, builtAgent, PROGRAM } from './agent-process.js';
 import { Belongings } from './belongings.js';
 import { Child, childrenOf, startTicksOf } from './child.js';
 import { eventually } from './eventually.js';
 import { MountNamespace } from './mount-namespace.js';
 import { BASICS, describeWith, kvm, program, qemu, works } from './needs.js';
+import { QmpClient } from './qmp-client.js';
 import { IDLE_MACHINE, startQemu } from './real-qemu.js';
 
 /** VMs that want more than 1000 descriptors. */
@@ -76,6 +77,31 @@ describeWith('doctor', [...BASICS, builtAgent, qemu, kvm, mayRun, mayMount, prog
     ({ pid } = await startQemu(belongings, [...IDLE_MACHINE, '-uuid', uuid, '-m', '64']));
   });
   afterAll(() => belongings.release());
+
+  /** A QEMU of root whose monitor is reserved for whoever has these settings. */
+  async function startDoor({ option = '-qmp' } = {}) {
+    const id = randomUUID();
+    const socket = join(directory, `${id}.sock`);
+    const { pid } = await startQemu(belongings, [...IDLE_MACHINE, '-uuid', id, '-m', '64', option, `unix:${socket},server=on,wait=off`], {
+      socket,
+    });
+    return { id, pid, socket, settings: { 'vmm.qmp-reserved': socket }, flags: [`--vmm.qmp-reserved=${socket}`] };
+  }
+
+  /** What an agent says of a capability, as soon as it says that. */
+  async function asked(options: AgentOptions, name: string, holds: (capability: Capability) => boolean): Promise<Word> {
+    const agent = await AgentProcess.start(belongings, { ...options, flags: { 'vmm.interval': '1s', ...options.flags } });
+    try {
+      return await eventually(`the word of an agent on ${name}`, async () => {
+        // The shape is the agent's promise; what the tests read of it they compare.
+        const { healthy, capabilities } = JSON.parse(await agent.read('/capabilities')) as { healthy: boolean; capabilities: Capability[] };
+        const capability = capabilities.find((one) => one.name === name) ?? expect.fail(`no capability ${name}`);
+        return holds(capability) && { code: healthy ? 0 : 1, capability };
+      });
+    } finally {
+      await agent.end();
+    }
+  }
 
   it('finds nothing to repair as root, and ends with 0', () => {
     const word = doctor('processes_of_others');
@@ -165,6 +191,63 @@ describeWith('doctor', [...BASICS, builtAgent, qemu, kvm, mayRun, mayMount, prog
     const { affects } = doctor('qmp', { flags }).capability;
     expect(affects.first).toContain(uuid);
     expect(affects.first).not.toContain(another);
+  });
+
+  it('does not say that nothing runs where it cannot look, and says it as root', () => {
+    for (const name of ['network_namespaces', 'stratovirt_qmp', 'firecracker_metrics']) {
+      const { capability } = doctor(name, { through: asNobody });
+      expect(capability).toMatchObject({ status: 'absent', reason: 'not_permitted', detail: expect.stringContaining('that can be seen') });
+      expect(doctor(name).capability.detail).not.toContain('that can be seen');
+    }
+  });
+
+  it('misses the right to connect, which the right to read everything is not, and has it with the line for the unit file', async () => {
+    const { id, flags } = await startDoor();
+    const readers = withRights(line(doctor('processes_of_others', { through: asNobody }), 'systemd unit', 'Ambient'));
+    const before = doctor('vmm_sockets', { through: readers, flags });
+    expect(before.capability).toMatchObject({ reason: 'not_permitted', need: 'optional', affects: { count: 1, first: [id] } });
+    const through = withRights(line(before, 'systemd unit', 'Ambient'));
+    expect(doctor('vmm_sockets', { through, flags }).capability.status).toBe('ok');
+    expect(doctor('qmp', { flags }).capability.detail).toContain('; doors were not tried');
+  });
+
+  it('names the monitors that refuse, and has them with the line for the unit file', async () => {
+    const { id, settings } = await startDoor();
+    const readers = withRights(line(doctor('processes_of_others', { through: asNobody }), 'systemd unit', 'Ambient'));
+    const before = await asked({ through: readers, flags: settings }, 'qmp', ({ reason }) => reason === 'not_permitted');
+    expect(before.capability).toMatchObject({
+      need: 'required',
+      detail: expect.stringContaining(`1 does not answer: ${id} (not_permitted)`),
+    });
+    const through = withRights(line(before, 'systemd unit', 'Ambient'));
+    const after = await asked({ through, flags: settings }, 'qmp', ({ detail }) => !detail.includes('tried'));
+    expect(after.capability.detail).toMatch(/^1 of \d+ running QEMUs? has a door for this agent(; \d+ monitors? of .*)?$/);
+  });
+
+  it('names the monitors that do not answer, each with its reason', async () => {
+    const [taken, pretty, gone, hung] = [
+      await startDoor(),
+      await startDoor({ option: '-qmp-pretty' }),
+      await startDoor(),
+      await startDoor(),
+    ];
+    const client = await QmpClient.connect(taken.socket);
+    belongings.own(() => client.close());
+    rmSync(gone.socket);
+    process.kill(hung.pid, 'SIGSTOP');
+    const settings = { 'vmm.qmp-reserved': [taken, pretty, gone, hung].map(({ socket }) => socket).join(',') };
+    const wanted = [`${taken.id} (busy)`, `${pretty.id} (malformed)`, `${gone.id} (not_configured)`, `${hung.id} (timeout)`];
+    const word = await asked({ flags: settings }, 'qmp', ({ detail }) => wanted.every((words) => detail.includes(words)));
+    expect(word.capability).toMatchObject({ status: 'absent', reason: 'not_configured', need: 'required' });
+    expect(word.capability.detail).toContain('; 4 do not answer: ');
+  });
+
+  it('misses nothing that KVM counts for a guest that runs without KVM', async () => {
+    const emulated = `00000000${randomUUID().slice(8)}`;
+    await startQemu(belongings, ['-accel', 'tcg', ...IDLE_MACHINE.slice(2), '-uuid', emulated, '-m', '64']);
+    const { affects } = doctor('kvm_statistics', { flags: ['--path.sysfs=/nonexistent'] }).capability;
+    expect(affects.first).toContain(uuid);
+    expect(affects.first).not.toContain(emulated);
   });
 
   it('misses cgroups, and has them after the mount', async () => {

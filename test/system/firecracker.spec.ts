@@ -123,7 +123,7 @@ describeWith('Firecracker', [...BASICS, builtAgent, compiler, kvm], () => {
     const series = (family: string, labels: string): Promise<number | undefined> => agent.sample(`${family}{${labels}}`);
     expect(await series('vmgauge_vm_exits_total', `kind="io",direction="in",instance_id="${id}"`)).toBe(7);
     expect(await series('vmgauge_vm_disk_read_bytes_total', `instance_id="${id}",device="data"`)).toBe(4096);
-    expect(await series('vmgauge_vm_events_total', `event="seccomp-fault",instance_id="${id}"`)).toBe(1);
+    expect(await series('vmgauge_vm_events_total', `event="seccomp_fault",instance_id="${id}"`)).toBe(1);
 
     api.state = 'Paused';
     await statsWhen(id, 'a paused VM', ({ state }) => state === 'paused');

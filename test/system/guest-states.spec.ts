@@ -67,7 +67,7 @@ describeWith('what becomes of a guest', NEEDS, () => {
     // The request is repeated, and does not fail again.
     await vm.guest.monitor.execute('cont');
     await vm.guest.done();
-    expect((await vm.statsThat('running', ({ state }) => state === 'running')).degraded).toMatchObject({ is_degraded: 0, io_error: null });
+    expect((await vm.statsThat('running', ({ state }) => state === 'running')).degraded).toMatchObject({ is_degraded: 0, io_error: 0 });
   });
 
   it('is degraded when its watchdog bites, which is counted', async () => {

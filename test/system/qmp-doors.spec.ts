@@ -107,7 +107,7 @@ describeWith('the door of one VMM', [...BASICS, builtAgent, compiler, kvm, qemu,
     const second = await startSecond();
     const now = await stats('what is said of the door', door, ({ collectors }) => collectors.vmm?.reason !== 'busy', second);
 
-    expect(now.collectors.vmm).toMatchObject({ outcome: 'absent', reason: 'gone' });
+    expect(now.collectors.vmm).toMatchObject({ outcome: 'absent', reason: 'not_configured' });
     expect(now.cpu_seconds).toBeGreaterThan(0);
     await second.end();
   });

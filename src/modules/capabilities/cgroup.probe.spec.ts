@@ -68,6 +68,14 @@ describe('the cpu controller', () => {
     ]);
   });
 
+  it('is not said to be there where no VM can be seen', async () => {
+    expect(await cpuController.find(host.tools)).toEqual({ outcome: Outcome.ok, detail: 'no VM runs' });
+    host.refuse(1, 160);
+    const finding = await cpuController.find(host.tools);
+    expect(finding).toMatchObject({ outcome: Outcome.notPermitted, need: 'none' });
+    expect(finding.detail).toBe('no VM that can be seen runs; 1 of 160 processes cannot be looked into');
+  });
+
   it('of a cgroup whose name is a command is not asked for by that name', async () => {
     await host.addVm('web-1', 100);
     stand(100, "/a'$(reboot)'/web.scope", 'memory');

@@ -4,6 +4,7 @@ import { levels, parseMemberships } from '../cgroup/membership.js';
 import { type Fix, fix, lacks, type Probe, type Step, works } from './capability.js';
 import { unlessGone } from './own-process.js';
 import { idsOf, type ProbeTools, running, some } from './probe-tools.js';
+import { uncertain } from './seen.js';
 
 /** VMs whose cgroup is looked at; the others stand beside them as a rule. */
 const MANY = 200;
@@ -48,7 +49,7 @@ export const cpuController: Probe = {
   need: 'optional',
   find: async (tools) => {
     const instances = running(tools).slice(0, MANY);
-    if (instances.length === 0) return works('no VM runs');
+    if (instances.length === 0) return uncertain('no VM that can be seen runs', tools) ?? works('no VM runs');
     const groups = await Promise.all(instances.map(async (instance) => ({ instance, group: await groupOf(tools, instance.current?.pid) })));
     const seen = groups.flatMap(({ instance, group }) => (group ? [{ instance, group }] : []));
     const lacking = seen.filter(({ group }) => !group.hasCpu);

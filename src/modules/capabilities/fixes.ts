@@ -2,7 +2,7 @@ import { type Fix, fix } from './capability.js';
 
 const RIGHTS = 'CAP_SYS_PTRACE CAP_DAC_READ_SEARCH';
 
-/** The two rights that are enough for everything, as README and unit file say. */
+/** The two rights that are enough for everything that is read, as README and unit file say. Connecting takes another, connecting.ts. */
 export const giveRights: Fix = fix(
   'Give the agent CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or run it as root.',
   ['systemd unit', `AmbientCapabilities=${RIGHTS}`],

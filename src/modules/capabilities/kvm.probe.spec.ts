@@ -12,7 +12,10 @@ afterEach(() => host.close());
 describe('KVM', () => {
   it('works where its device is', async () => {
     host.proc.write('sysfs/class/misc/kvm/dev', '10:232\n');
-    expect(await kvm.find(host.tools)).toMatchObject({ outcome: Outcome.ok });
+    expect(await kvm.find(host.tools)).toEqual({
+      outcome: Outcome.ok,
+      detail: expect.stringMatching(/^this host has KVM; whether this agent /),
+    });
   });
 
   it.each([
@@ -40,6 +43,31 @@ describe('what KVM counts', () => {
     expect(await kvmStatistics.find(host.tools)).toMatchObject({ need: 'none', affects: [] });
     host.pretend('kvm', Outcome.notConfigured);
     expect(await kvmStatistics.find(host.tools)).toMatchObject({ need: 'optional', affects: ['web-1'] });
+  });
+
+  it('is not wanted for a VM that runs without KVM, whoever says so', async () => {
+    host.proc.mkdir('sysfs/kernel/debug');
+    await host.addVm('tcg', 100);
+    host.pretend('kvm', Outcome.unsupported);
+    expect(await kvmStatistics.find(host.tools)).toMatchObject({ need: 'none', affects: [] });
+    host.pretend('kvm', Outcome.notConfigured);
+    host.proc.link('100/fd/9', 'socket:[7]');
+    expect(await kvmStatistics.find(host.tools)).toMatchObject({ need: 'none', affects: [] });
+    host.proc.link('100/fd/10', 'anon_inode:kvm-vm');
+    expect(await kvmStatistics.find(host.tools)).toMatchObject({ need: 'optional', affects: ['tcg'] });
+  });
+
+  it('is wanted for a VM of which nobody can say whether KVM runs it', async () => {
+    host.proc.mkdir('sysfs/kernel/debug');
+    await host.addVm('refused', 100);
+    host.proc.link('100/fd/9', 'socket:[7]');
+    for (const trouble of ['EACCES', 'EPERM'] as const) {
+      host.spoil(/\/fd$/, trouble);
+      expect(await kvmStatistics.find(host.tools)).toMatchObject({ affects: ['refused'] });
+    }
+    await host.addVm('full', 200);
+    for (let fd = 0; fd < 256; fd++) host.proc.link(`200/fd/${fd}`, 'socket:[7]');
+    expect(await kvmStatistics.find(host.tools)).toMatchObject({ affects: ['full', 'refused'] });
   });
 
   it('is unsupported without KVM, and without debugfs', async () => {

@@ -1,9 +1,16 @@
 import { Outcome, outcomeWords } from '../../model/outcome.js';
+import type { Instance } from '../instances/instance.js';
 import { kvmDebugfsAccess } from '../vmm/kvm-access.js';
 import { type Fix, fix, type Lacking, lacks, type Probe, works } from './capability.js';
 import { giveRights } from './fixes.js';
 import { unlessGone } from './own-process.js';
-import { affected, idsOf, type ProbeTools, running } from './probe-tools.js';
+import { affected, codeOf, idsOf, type ProbeTools, running } from './probe-tools.js';
+
+/** VMs whose descriptors are looked at, and how many of each; of more it is not known. */
+const MANY = 200;
+const MANY_DESCRIPTORS = 256;
+/** virt/kvm/kvm_main.c */
+const VM_DESCRIPTOR = 'anon_inode:kvm-vm';
 
 /** Nothing lifts it while the kernel runs. */
 const unlock = fix(
@@ -19,7 +26,8 @@ export const kvm: Probe = {
   collectors: [],
   need: 'none',
   find: async ({ host, look }) => {
-    if (await look.isThere(host.sys('class', 'misc', 'kvm'))) return works('KVM is there');
+    if (await look.isThere(host.sys('class', 'misc', 'kvm')))
+      return works('this host has KVM; whether this agent may open /dev/kvm does not matter');
     const flags = /^flags\s*:.*$/m.exec((await unlessGone(look.text(host.proc('cpuinfo')))) ?? '')?.[0] ?? '';
     const module = / vmx( |$)/.test(flags) ? 'kvm_intel' : / svm( |$)/.test(flags) ? 'kvm_amd' : null;
     return lacks(Outcome.unsupported, {
@@ -45,9 +53,7 @@ export const kvmStatistics: Probe = {
   find: async (tools) => {
     const outcome = kvmDebugfsAccess(tools.host);
     if (outcome === Outcome.ok) return works('debugfs shows what KVM counts');
-    // A VM whose VMM tells the same lacks nothing, and one that KVM does not run has nothing to be told.
-    const served = new Set(affected(tools, ['kvm'], Outcome.ok, Outcome.unsupported));
-    const affects = idsOf(running(tools)).filter((id) => !served.has(id));
+    const affects = await unserved(tools);
     const { detail, remedy } = await reasonOf(outcome, tools);
     return lacks(outcome, {
       detail,
@@ -57,6 +63,32 @@ export const kvmStatistics: Probe = {
     });
   },
 };
+
+/** A VM whose VMM tells the same lacks nothing, and one that KVM does not run has nothing to be told. */
+async function unserved(tools: ProbeTools): Promise<readonly string[]> {
+  const served = new Set(affected(tools, ['kvm'], Outcome.ok, Outcome.unsupported));
+  const rest = running(tools).filter(({ id }) => !served.has(id));
+  const emulated = await Promise.all(rest.map((instance, i) => i < MANY && isWithoutKvm(instance, tools)));
+  return idsOf(rest.filter((_, i) => !emulated[i]));
+}
+
+/** Certainly: all its descriptors were seen, and none is of a VM of KVM. */
+async function isWithoutKvm({ current }: Instance, { host, look }: ProbeTools): Promise<boolean> {
+  if (!current) return false;
+  const directory = host.proc(String(current.pid), 'fd');
+  try {
+    const descriptors = (await unlessGone(look.names(directory, MANY_DESCRIPTORS))) ?? [];
+    if (descriptors.length === 0 || descriptors.length === MANY_DESCRIPTORS) return false;
+    // One after the other: it is among the first that a VMM opens.
+    for (const descriptor of descriptors.toSorted((a, b) => Number(a) - Number(b))) {
+      if ((await unlessGone(look.link(`${directory}/${descriptor}`))) === VM_DESCRIPTOR) return false;
+    }
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EACCES' || codeOf(error) === 'EPERM') return false;
+    throw error;
+  }
+}
 
 interface Reason {
   readonly detail: string;

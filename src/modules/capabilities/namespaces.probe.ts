@@ -3,6 +3,7 @@ import { fix, lacks, type Probe, works } from './capability.js';
 import { giveRights } from './fixes.js';
 import { unlessGone } from './own-process.js';
 import { affected, codeOf } from './probe-tools.js';
+import { uncertain } from './seen.js';
 
 /** PROC_PID_INIT_INO of linux/proc_ns.h: the first PID namespace has this number on every kernel. */
 const FIRST_PID_NAMESPACE = 'pid:[4026531836]';
@@ -50,7 +51,9 @@ export const networkNamespaces: Probe = {
     }
     const own = await unlessGone(look.link(host.proc('self', 'ns', 'net')));
     const first = await linkUnlessRefused(look.link(host.proc('1', 'ns', 'net')));
-    if (own === null || first === null || own === first) return works('no interface of a VM is refused');
+    if (own === null || first === null || own === first) {
+      return uncertain('no interface of a VM that can be seen is refused', tools) ?? works('no interface of a VM is refused');
+    }
     return lacks(Outcome.notConfigured, {
       detail: "this agent is in a network namespace of its own: a tap that its VMM left behind in the host's is not seen",
       need: 'none',

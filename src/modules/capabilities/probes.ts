@@ -7,6 +7,7 @@ import { networkNamespaces, pidNamespace } from './namespaces.probe.js';
 import { pressure } from './pressure.probe.js';
 import { descriptorCounts, processIo, schedstat, smaps } from './proc-files.probe.js';
 import { hiddenProcesses, otherProcesses } from './processes.probe.js';
+import { vmmSockets } from './sockets.probe.js';
 import { sourceProbes } from './sources.probe.js';
 import { cloudHypervisorApi, firecrackerApi, firecrackerMetrics, kataShims, qmp, stratovirtQmp } from './vmm.probe.js';
 
@@ -30,6 +31,7 @@ export const PROBES: readonly Probe[] = [
   kvmStatistics,
   lockdown,
   ...sourceProbes,
+  vmmSockets,
   qmp,
   stratovirtQmp,
   cloudHypervisorApi,

@@ -12,11 +12,7 @@ beforeEach(() => {
 afterEach(() => host.close());
 
 describe('processes of others', () => {
-  /** As ProcSource counts those that it may not look into. */
-  const refuse = (count: number): void => {
-    host.house.discovery.source.refused = count;
-    host.house.discovery.source.scanned = 10;
-  };
+  const refuse = (count: number): void => host.refuse(count, 10);
 
   it('work where each can be looked into', async () => {
     refuse(0);
@@ -40,6 +36,7 @@ describe('processes of others', () => {
     expect(finding).toMatchObject({ outcome: Outcome.notPermitted, need: 'required', affects: ['web-1'] });
     expect(finding.detail).toMatch(/^3 of 10 processes cannot be looked into by user 1000 without CAP_SYS_PTRACE/);
     expect(steps(finding)).toContain('AmbientCapabilities=CAP_SYS_PTRACE CAP_DAC_READ_SEARCH');
+    expect(finding).toMatchObject({ fix: { text: expect.stringContaining('see the capability vmm_sockets') } });
   });
 
   it('need the user namespace of the host where the right is there and counts in another only', async () => {
@@ -129,6 +126,13 @@ describe('the PID namespace', () => {
 });
 
 describe('network namespaces', () => {
+  it('are not said to be open where processes cannot be looked into', async () => {
+    host.refuse(159, 160);
+    const finding = await networkNamespaces.find(host.tools);
+    expect(finding).toMatchObject({ outcome: Outcome.notPermitted, need: 'none' });
+    expect(finding.detail).toBe('no interface of a VM that can be seen is refused; 159 of 160 processes cannot be looked into');
+  });
+
   it('are missing where interfaces of VMs are refused', async () => {
     await host.addVm('web-1', 100);
     host.pretend('network', Outcome.notPermitted);

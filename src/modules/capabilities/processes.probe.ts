@@ -25,9 +25,14 @@ export const otherProcesses: Probe = {
     const own = await ownProcess(tools);
     const refused = `${unreadable} of ${some(processes, 'process', 'processes')} cannot be looked into by ${ownWords(own)}, VMs may be among them`;
     const detail = unreadable === 0 ? `some files of VMs are refused to ${ownWords(own)}` : refused;
-    const remedy = own?.rights.has('CAP_SYS_PTRACE') ? await lookBeyondRights(tools) : giveRights;
+    const remedy = own?.rights.has('CAP_SYS_PTRACE') ? await lookBeyondRights(tools) : giveRightsToLook;
     return lacks(Outcome.notPermitted, { detail, need: 'required', affects, fix: remedy });
   },
+};
+
+const giveRightsToLook: Fix = {
+  ...giveRights,
+  text: `${giveRights.text} They let it look and not connect: for sockets of VMMs see the capability vmm_sockets.`,
 };
 
 /** The right is there and does not help: it counts in a user namespace only, or a security module decides otherwise. */

@@ -96,6 +96,20 @@ describe('the registration file', () => {
   });
 });
 
+describe('host discovery', () => {
+  it('that could not look into processes does not say that nothing runs', async () => {
+    host = new ProbeHost();
+    await host.house.turn();
+    const probe = sourceProbes.find((one) => one.name === 'source_host') ?? expect.fail('no probe of the host');
+    expect(await probe.find(host.tools)).toEqual({ outcome: Outcome.ok, detail: '0 instances' });
+    host.refuse(159, 160);
+    const finding = await probe.find(host.tools);
+    expect(finding).toMatchObject({ outcome: Outcome.notPermitted, need: 'none' });
+    expect(finding.detail).toBe('no VMM that can be seen runs; 159 of 160 processes cannot be looked into');
+    await host.close();
+  });
+});
+
 describe('registration', () => {
   it('wants a file of tokens', async () => {
     await hostOf('other');

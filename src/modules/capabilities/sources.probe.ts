@@ -6,6 +6,7 @@ import { SOURCES } from '../instances/sources.js';
 import { type Finding, type Fix, fix, lacks, type Probe, works } from './capability.js';
 import { giveRights, mountDirectory, setFlag } from './fixes.js';
 import { codeOf, type ProbeTools, some } from './probe-tools.js';
+import { uncertain } from './seen.js';
 
 const PROBLEMS_SHOWN = 3;
 
@@ -51,7 +52,7 @@ async function findSource(name: string, tools: ProbeTools): Promise<Finding> {
   const lacking = await lackOf(name, place, tools);
   if (lacking) return lacking;
   const status = registry.sources.find((one) => one.name === name);
-  if (status?.ok) return works(wordsOf(name, status.instances, tools));
+  if (status?.ok) return noneSeen(name, status.instances, tools) ?? works(wordsOf(name, status.instances, tools));
   return lacks(status?.lastSuccessMs === null && status.error === null ? Outcome.busy : Outcome.ioError, {
     detail:
       status?.error === null
@@ -110,6 +111,10 @@ function whereItIs(name: string, directory: string): Fix {
   const flag = name === 'hypeman' ? '--source.hypeman.data-dir=DIR' : '--path.run=DIR';
   return { text, steps: [...steps, { where: 'vmgauge flag', line: flag }] };
 }
+
+/** The one source that finds a VM by looking into processes. */
+const noneSeen = (name: string, instances: number, tools: ProbeTools): Finding | undefined =>
+  name === 'host' && instances === 0 ? uncertain('no VMM that can be seen runs', tools) : undefined;
 
 /** Lines about what was passed over are fit to be shown, InstanceSource. */
 function wordsOf(name: string, instances: number, { sources }: ProbeTools): string {

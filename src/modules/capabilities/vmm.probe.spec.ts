@@ -1,9 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProbeHost, stepsOf } from '../../../test/probe-host.js';
-import type { Subject } from '../../model/collector.js';
 import { Outcome } from '../../model/outcome.js';
 import type { Dialogue } from '../vmm/dialogue.js';
-import { VmmContact } from '../vmm/vmm-contact.js';
 import type { ProbeTools } from './probe-tools.js';
 import { cloudHypervisorApi, firecrackerApi, firecrackerMetrics, kataShims, qmp, stratovirtQmp } from './vmm.probe.js';
 
@@ -35,7 +33,31 @@ describe('monitors of QEMU', () => {
   it('are enough when each has one for us', async () => {
     await host.addVm('one', 100);
     await host.addVm('two', 200);
-    expect(await qmp.find(tools())).toEqual({ outcome: Outcome.ok, detail: '2 of 2 running QEMU have a door for this agent' });
+    const tried = { ...tools(), asker: host.askerOf({ one: Outcome.ok, two: Outcome.ok }) };
+    expect(await qmp.find(tried)).toEqual({ outcome: Outcome.ok, detail: '2 of 2 running QEMUs have a door for this agent' });
+  });
+
+  it('are not said to answer where nobody was asked, and those not asked yet are counted', async () => {
+    await host.addVm('one', 100);
+    await host.addVm('two', 200);
+    const untried = { outcome: Outcome.ok, detail: '2 of 2 running QEMUs have a door for this agent; doors were not tried' };
+    expect(await qmp.find(tools())).toEqual(untried);
+    expect(await qmp.find({ ...tools(), asker: host.askerOf({ one: null, two: null }) })).toEqual(untried);
+    const { detail } = await qmp.find({ ...tools(), asker: host.askerOf({ one: null, two: Outcome.ok }) });
+    expect(detail).toBe('2 of 2 running QEMUs have a door for this agent; 1 not tried yet');
+  });
+
+  it('are not said to be missing where processes cannot be looked into', async () => {
+    host.refuse(159, 160);
+    for (const [probe, what] of [
+      [qmp, 'QEMU'],
+      [firecrackerMetrics, 'Firecracker'],
+      [kataShims, 'Kata sandbox'],
+    ] as const) {
+      const finding = await probe.find(tools());
+      expect(finding).toMatchObject({ outcome: Outcome.notPermitted, need: 'none' });
+      expect(finding.detail).toBe(`no ${what} that can be seen runs here; 159 of 160 processes cannot be looked into`);
+    }
   });
 
   it('are counted, and those without one are named with the very argument to add', async () => {
@@ -43,16 +65,21 @@ describe('monitors of QEMU', () => {
     standings.set('one', Outcome.notConfigured).set('two', Outcome.notPermitted);
     const finding = await qmp.find(tools());
     expect(finding).toMatchObject({ outcome: Outcome.notConfigured, need: 'optional', affects: ['one', 'two'] });
-    expect(finding.detail).toBe('1 of 3 running QEMU has a door for this agent; 1 monitor of libvirt, Kata or hypeman is never touched');
-    expect(stepsOf(finding)[0]).toBe(`-qmp unix:${host.proc.root}/run/vmgauge/vmgauge-NAME.sock,server=on,wait=off`);
+    expect(finding.detail).toBe(
+      '1 of 3 running QEMUs has a door for this agent; doors were not tried; 1 monitor of libvirt, Kata, hypeman, Proxmox VE, Incus or LXD is never touched',
+    );
+    expect(stepsOf(finding)).toContain(`-qmp unix:${host.proc.root}/run/vmgauge/vmgauge-NAME.sock,server=on,wait=off`);
     expect(stepsOf(finding).join('')).toContain(
       `<qemu:commandline><qemu:arg value='-qmp'/><qemu:arg value='unix:${host.proc.root}/run/vmgauge/vmgauge-NAME.sock,server=on,wait=off'/></qemu:commandline>`,
     );
   });
 
-  it('stand where the configuration reserves them', async () => {
-    host.house.settings.qmpReserved = ['stats.sock', '/var/lib/qmp/*/us.sock'];
-    expect(stepsOf(await qmp.find(tools()))[0]).toContain('unix:/var/lib/qmp/NAME/us.sock,');
+  it('are missed for the same reason whoever is left without one', async () => {
+    for (const [i, id] of ['one', 'two', 'three'].entries()) await host.addVm(id, 100 + i);
+    for (const left of [Outcome.notConfigured, Outcome.unsupported, Outcome.notPermitted]) {
+      standings = new Map([['one', left]]);
+      expect(await qmp.find(tools())).toMatchObject({ outcome: Outcome.notConfigured, need: 'optional', affects: ['one'] });
+    }
   });
 
   it('that are switched off are switched on by a flag', async () => {
@@ -63,27 +90,13 @@ describe('monitors of QEMU', () => {
     expect(stepsOf(finding)).toEqual(['--vmm.qmp=reserved']);
   });
 
-  it('that give no answer are told, and are no fault of the host', async () => {
-    await host.addVm('one', 100);
-    await host.addVm('two', 200);
-    const [one] = [...host.house.registry.all()].filter(({ id }) => id === 'one');
-    const contact = new VmmContact(one, 0);
-    const asker = { known: (subject: Subject) => (subject === one ? contact : undefined), answer: () => null };
-    expect(await qmp.find({ ...tools(), asker })).toMatchObject({ outcome: Outcome.ok });
-    contact.failed(Outcome.timeout);
-    const finding = await qmp.find({ ...tools(), asker });
-    expect(finding).toMatchObject({ outcome: Outcome.timeout, need: 'optional', affects: ['one'] });
-    expect(finding.detail).toBe('1 of 2 running QEMU did not answer the last question (timeout)');
-    expect(stepsOf(finding)).toEqual(['vmgauge stats one', 'ss -xp | grep 100']);
-  });
-
   it('of sandboxes are their shims’ alone', async () => {
     await host.addVm('pod', 100, { sandbox: { vmmInShim: false } });
     standings.set('pod', Outcome.notPermitted);
     expect(await qmp.find(tools())).toMatchObject({ outcome: Outcome.notPermitted, need: 'none', affects: [] });
     await host.addVm('own', 200);
     standings.set('own', Outcome.unsupported);
-    expect(await qmp.find(tools())).toMatchObject({ outcome: Outcome.unsupported, need: 'optional', affects: ['own'] });
+    expect(await qmp.find(tools())).toMatchObject({ outcome: Outcome.notConfigured, need: 'optional', affects: ['own'] });
   });
 
   it('of a VMM that nobody can ask are wanted by nobody', async () => {
@@ -119,7 +132,11 @@ it('StratoVirt is no QEMU, and wants its own words', async () => {
   expect(await qmp.find(tools())).toMatchObject({ outcome: Outcome.gone });
   const finding = await stratovirtQmp.find({ ...tools(), dialogues: [dialogue('qmp', 'stratovirt')] });
   expect(finding).toMatchObject({ outcome: Outcome.notConfigured, affects: ['one'] });
-  expect(stepsOf(finding)).toEqual([`-qmp unix:${host.proc.root}/run/vmgauge/vmgauge-NAME.sock,server,nowait`]);
+  expect(stepsOf(finding)).toEqual([
+    expect.stringContaining("echo 'd "),
+    expect.stringContaining('systemd-tmpfiles'),
+    `-qmp unix:${host.proc.root}/run/vmgauge/vmgauge-NAME.sock,server,nowait`,
+  ]);
 });
 
 describe('metrics of Firecracker', () => {
