@@ -175,4 +175,21 @@ describe('Table', () => {
       }),
     );
   });
+
+  it('has only empty cells in a column that is asleep, and its own ones once it is woken, however much it has grown', () => {
+    const other = table.column(metric({ json: 'b' }));
+    table.sleep([column, other]);
+    sweep(() => {
+      for (let i = 0; i < 100; i++) table.add(`row-${i}`);
+    });
+    expect([column.front.length, new Set([...column.front, ...other.back])]).toEqual([128, new Set([Number.NaN])]);
+    sweep(() => {
+      table.wake([column]);
+      column.back[99] = 7;
+    });
+    sweep(() => undefined);
+    expect([column.front[99], column.back[99], other.front[99], column.isAsleep, other.isAsleep]).toEqual([7, 7, Number.NaN, false, true]);
+    sweep(() => table.wake([column]));
+    expect(column.front[99]).toBe(7);
+  });
 });

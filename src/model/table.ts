@@ -4,6 +4,8 @@ import type { Metric } from './metric.js';
 export class Column {
   front: Float64Array;
   back: Float64Array;
+  /** Nobody writes to it yet: all its cells are empty, and cost nothing. */
+  isAsleep = false;
 
   constructor(
     readonly metric: Metric,
@@ -37,6 +39,8 @@ export class Table<Key> {
   private used = 0;
   private readonly live = new Map<number, Key>();
   private changed = false;
+  /** Both generations of every column that is asleep. Empty cells for good. */
+  private nothing = new Float64Array(FIRST_CAPACITY).fill(Number.NaN);
 
   /** @param compare order of the rows in every answer, so that two answers about an unchanged host are equal byte for byte */
   constructor(readonly compare: (a: Key, b: Key) => number) {}
@@ -52,6 +56,23 @@ export class Table<Key> {
     const columns = Object.entries<Metric>(metrics).map(([word, metric]) => [word, this.column(metric)]);
     // Object.fromEntries forgets the keys' names; they are those of `metrics`.
     return Object.fromEntries(columns) as Record<Words, Column>;
+  }
+
+  /** For columns that may never have a cell: they have no memory of their own until they are woken, and must not be written before. */
+  sleep(columns: readonly Column[]): void {
+    for (const column of columns) {
+      column.isAsleep = true;
+      column.front = column.back = this.nothing;
+    }
+  }
+
+  wake(columns: readonly Column[]): void {
+    for (const column of columns) {
+      if (!column.isAsleep) continue;
+      column.isAsleep = false;
+      column.front = new Float64Array(this.capacity).fill(Number.NaN);
+      column.back = new Float64Array(this.capacity).fill(Number.NaN);
+    }
   }
 
   /** A row of empty cells, seen by readers after the next publish. Only between `begin` and `publish`: no reader is under way then. */
@@ -86,7 +107,7 @@ export class Table<Key> {
 
   /** Before a sweep, with no reader under way: cells that nobody rewrites keep their last value. */
   begin(): void {
-    for (const column of this.columns) column.back.set(column.front.subarray(0, this.used));
+    for (const { isAsleep, front, back } of this.columns) if (!isAsleep) back.set(front.subarray(0, this.used));
   }
 
   publish(): void {
@@ -104,9 +125,10 @@ export class Table<Key> {
 
   private grow(): void {
     this.capacity *= 2;
+    this.nothing = new Float64Array(this.capacity).fill(Number.NaN);
     for (const column of this.columns) {
-      column.front = widen(column.front, this.capacity);
-      column.back = widen(column.back, this.capacity);
+      column.front = column.isAsleep ? this.nothing : widen(column.front, this.capacity);
+      column.back = column.isAsleep ? this.nothing : widen(column.back, this.capacity);
     }
   }
 }

@@ -12,6 +12,8 @@ type Reading = ReturnType<typeof parseThrottling>;
 /** A file of a cgroup, read at most once a sweep; held open, unless our own descriptors are nearly used up. */
 class StatFile {
   private readonly held: HeldFile | null;
+  /** How often it said something new. */
+  changes = 0;
   private readAt = -1;
   private reading: Reading = null;
 
@@ -29,7 +31,9 @@ class StatFile {
   read(sweep: number): Reading {
     if (this.readAt === sweep) return this.reading;
     const length = this.held ? this.held.read(text) : this.host.readInto(this.path, text);
-    this.reading = length === 0 ? this.empty : parseThrottling(text.toString('latin1', 0, length));
+    const reading = length === 0 ? this.empty : parseThrottling(text.toString('latin1', 0, length));
+    if (!isSame(reading, this.reading)) this.changes++;
+    this.reading = reading;
     this.readAt = sweep;
     return this.reading;
   }
@@ -71,6 +75,14 @@ export class CpuGroup {
     return this.local ? this.local.read(sweep) : 'none';
   }
 
+  /** Counts what its files said anew, as far as anybody wanted to know; grows when one of them is first opened. @throws as `read` */
+  changes(sweep: number): number {
+    const { stat, local } = this;
+    stat?.read(sweep);
+    local?.read(sweep);
+    return (stat?.changes ?? NEVER) + (local?.changes ?? NEVER);
+  }
+
   close(): void {
     this.stat?.close();
     this.local?.close();
@@ -85,6 +97,17 @@ export class CpuGroup {
       throw error;
     }
   }
+}
+
+/** Of a file that is not there. */
+const NEVER = 0;
+const NUMBERS = ['periods', 'throttledPeriods', 'throttledMicroseconds'] as const;
+
+function isSame(a: Reading, b: Reading): boolean {
+  if (a === b) return true;
+  if (a === null || b === null || a === 'none' || b === 'none') return false;
+  // NaN is what a file does not tell: cpu.stat.local has no periods.
+  return NUMBERS.every((word) => Object.is(a[word], b[word]));
 }
 
 /** The cgroups that VMs stand in, each held once. */

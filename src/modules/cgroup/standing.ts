@@ -2,7 +2,7 @@ import type { Host } from '../../host/host.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
 import { Hierarchies, type Place } from './hierarchies.js';
-import { levels, type Membership, parseMemberships } from './membership.js';
+import { levels, parseMemberships } from './membership.js';
 
 /** A line for each of some 13 hierarchies, each path up to PATH_MAX. */
 const text = Buffer.allocUnsafeSlow(65_536);
@@ -30,16 +30,20 @@ export class Standings {
    * @throws errors of reading /proc/<pid>
    */
   chains(process: HeldProcess, controller: string): readonly Chain[] | Outcome {
-    const memberships = read(process, 'cgroup');
-    if (!memberships) return Outcome.malformed;
-    const place = this.hierarchies.placeOf(memberships, controller);
+    const standing = read(process, 'cgroup');
+    const place = this.placeOf(standing, controller);
     if (typeof place === 'number') return place;
     const found = new Map([[place.path, place]]);
     if (this.mayBeSpread(place)) {
+      // Nearly always all threads stand where the process does.
+      const seen = new Set([standing]);
       for (const thread of process.threads()) {
-        const own = this.ofThread(process, thread, controller);
+        const other = readOfThread(process, thread);
+        if (other === null || seen.has(other)) continue;
+        seen.add(other);
+        const own = this.placeOf(other, controller);
         if (typeof own === 'number') return own;
-        if (own) found.set(own.path, own);
+        found.set(own.path, own);
       }
     }
     const chains = [...found.values()].map(({ root, path }) => levels(path).map((level) => (level === '/' ? root : root + level)));
@@ -51,17 +55,20 @@ export class Standings {
     return version === 1 || THREADED.test(this.host.tryReadText(`${root}${path}/cgroup.type`) ?? '');
   }
 
-  /** null: the thread has ended. */
-  private ofThread(process: HeldProcess, thread: string, controller: string): Place | Outcome | null {
-    try {
-      const memberships = read(process, `task/${thread}/cgroup`);
-      return memberships ? this.hierarchies.placeOf(memberships, controller) : Outcome.malformed;
-    } catch (error) {
-      if (outcomeOfErrno(error) === Outcome.gone) return null;
-      throw error;
-    }
+  private placeOf(standing: string, controller: string): Place | Outcome {
+    const memberships = parseMemberships(standing);
+    return memberships ? this.hierarchies.placeOf(memberships, controller) : Outcome.malformed;
   }
 }
 
-const read = (process: HeldProcess, file: string): readonly Membership[] | null =>
-  parseMemberships(text.toString('utf8', 0, process.readOnce(file, text)));
+const read = (process: HeldProcess, file: string): string => text.toString('utf8', 0, process.readOnce(file, text));
+
+/** null: the thread has ended. */
+function readOfThread(process: HeldProcess, thread: string): string | null {
+  try {
+    return read(process, `task/${thread}/cgroup`);
+  } catch (error) {
+    if (outcomeOfErrno(error) === Outcome.gone) return null;
+    throw error;
+  }
+}

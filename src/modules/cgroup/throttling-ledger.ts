@@ -23,16 +23,22 @@ interface Share {
 export class ThrottlingLedger {
   readonly totals: Totals = { periods: 0, throttledPeriods: 0, throttledMicroseconds: 0 };
   private chains: readonly (readonly CpuGroup[])[] = [];
+  /** Those of all chains. */
+  private held: readonly CpuGroup[] = [];
   private last = new Map<CpuGroup, Share>();
   private isNew = true;
+  /** Of all its cgroups, when they were last added up; NaN for no such time. */
+  private seen = Number.NaN;
+  private told: Outcome = Outcome.busy;
 
   constructor(private readonly groups: CpuGroups) {}
 
   /** The VM's threads are here now. @throws errors of opening; it then stands nowhere */
   stand(chains: readonly Chain[]): void {
-    const old = this.chains.flat();
+    const old = this.held;
     const taken: CpuGroup[][] = [];
     this.chains = taken;
+    this.seen = Number.NaN;
     try {
       for (const chain of chains) {
         const own: CpuGroup[] = [];
@@ -43,6 +49,7 @@ export class ThrottlingLedger {
       this.close();
       throw error;
     } finally {
+      this.held = this.chains.flat();
       // After the new ones are taken: what is in both stays open.
       for (const group of old) this.groups.give(group);
     }
@@ -50,6 +57,26 @@ export class ThrottlingLedger {
 
   /** @param sweep another number for each sweep @returns gone when one of the cgroups was removed; notConfigured where none has the controller */
   read(sweep: number): Outcome {
+    // Where nobody has a quota nothing ever changes.
+    if (this.changes(sweep) === this.seen) return this.told;
+    this.told = this.addAll(sweep);
+    this.seen = this.changes(sweep);
+    return this.told;
+  }
+
+  /** Each cgroup's number only grows, so their sum stays only where all do. NaN where one cannot be read. */
+  private changes(sweep: number): number {
+    const { held } = this;
+    let changes = 0;
+    try {
+      for (let i = 0; i < held.length; i++) changes += held[i].changes(sweep);
+      return changes;
+    } catch {
+      return Number.NaN;
+    }
+  }
+
+  private addAll(sweep: number): Outcome {
     const shares = new Map<CpuGroup, Share>();
     for (const chain of this.chains) {
       const outcome = this.readChain(chain, sweep, shares);
@@ -65,6 +92,7 @@ export class ThrottlingLedger {
   close(): void {
     for (const group of this.chains.flat()) this.groups.give(group);
     this.chains = [];
+    this.held = [];
   }
 
   private readChain(chain: readonly CpuGroup[], sweep: number, shares: Map<CpuGroup, Share>): Outcome {

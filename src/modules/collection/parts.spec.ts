@@ -100,3 +100,24 @@ it('a defect in the question whom it concerns costs the collector its turn and n
   expect([state.unexpected, state.outcome.front[house.collection.order.rows[0]]]).toEqual([1, Outcome.ioError]);
   expect(disks()).toEqual([]);
 });
+
+it('has no cells of its own while a collector concerns nobody, and has them from its first turn on', async () => {
+  await house.close();
+  house = new House(proc.host(), (tables) => {
+    reader = new DiskReader(tables);
+    reader.isConcerned = false;
+    return [reader];
+  });
+  house.told.records = [{ id: 'vm-100', process: { pid: 100 } }];
+  await house.turn();
+  const [state] = house.sampler.states;
+  const { outcome, success } = state;
+  const [row] = house.collection.order.rows;
+  expect([state.isAsleep, outcome.isAsleep, outcome.front === success.front, outcome.front[row]]).toEqual([true, true, true, Number.NaN]);
+  reader.isConcerned = true;
+  await house.collection.sweep();
+  expect([state.isAsleep, outcome.isAsleep, outcome.front[row], success.front[row]]).toEqual([false, false, Outcome.ok, 1]);
+  reader.isConcerned = false;
+  await house.collection.sweep();
+  expect([outcome.isAsleep, outcome.front[row], success.front[row]]).toEqual([false, Number.NaN, Number.NaN]);
+});

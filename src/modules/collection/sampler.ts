@@ -14,6 +14,10 @@ const SUCCESS = gauge({
 /** What the house knows of one collector's turns: cells per instance, sums over a sweep. */
 export interface CollectorState {
   readonly collector: Collector;
+  /** All instances concern it. */
+  readonly isCommon: boolean;
+  /** By row, what was found in the background; missing for a collector that is not detached. */
+  readonly detached: Map<number, Outcome> | undefined;
   readonly enabled: boolean;
   readonly columns: readonly Column[];
   readonly sandboxColumns: readonly Column[];
@@ -44,7 +48,6 @@ export class Sampler {
   private readonly each: readonly CollectorState[];
   private readonly timed: readonly { readonly state: CollectorState; readonly interval: () => number; readonly due: number[] }[];
   private readonly closing: readonly CollectorState[];
-  private readonly detachedOutcomes = new Map<CollectorState, Map<number, Outcome>>();
 
   constructor(
     private readonly tables: Tables,
@@ -63,7 +66,6 @@ export class Sampler {
       ...ofTier('threads').map((state) => ({ state, interval: () => intervals().threads, due: [] })),
     ];
     this.closing = active.filter(({ collector }) => collector.about.closing);
-    for (const state of ofTier('detached')) this.detachedOutcomes.set(state, new Map());
   }
 
   get active(): readonly CollectorState[] {
@@ -80,7 +82,7 @@ export class Sampler {
 
   detach(instance: Subject): void {
     for (const state of this.active) this.guard(state, () => state.collector.detach?.(instance));
-    for (const outcomes of this.detachedOutcomes.values()) outcomes.delete(instance.row);
+    for (const { detached } of this.states) detached?.delete(instance.row);
   }
 
   devices(instance: Subject): void {
@@ -139,10 +141,9 @@ export class Sampler {
 
   /** Takes over what a detached collector found; its cells are filled by its next turn. */
   detachedResult(state: CollectorState, row: number, outcome: Outcome): void {
-    const outcomes = this.detachedOutcomes.get(state);
     // A collector of another tier only prepares in the background what its own turn uses.
-    if (!outcomes) return;
-    outcomes.set(row, outcome);
+    if (!state.detached) return;
+    state.detached.set(row, outcome);
     this.wake(state);
     state.at.front[row] = state.at.back[row] = this.clock.monotonic();
   }
@@ -161,7 +162,7 @@ export class Sampler {
       outcome = Outcome.ioError;
       this.defect(state, error);
     }
-    const detached = this.detachedOutcomes.get(state)?.get(row);
+    const detached = state.detached?.get(row);
     if (detached !== undefined) outcome = detached;
     if (outcome !== Outcome.ok) this.empty(state, instance);
     const ended = this.clock.monotonic();
@@ -214,7 +215,7 @@ export class Sampler {
   }
 }
 
-const concerns = ({ collector }: CollectorState, instance: Subject): boolean => collector.concerns?.(instance) !== false;
+const concerns = (state: CollectorState, instance: Subject): boolean => state.isCommon || state.collector.concerns?.(instance) !== false;
 
 type Columns = Pick<CollectorState, 'columns' | 'outcome' | 'seconds' | 'at' | 'success'>;
 const houseColumns = ({ outcome, seconds, at, success }: Columns): readonly Column[] => [outcome, seconds, at, success];
@@ -226,6 +227,8 @@ function stateOf(tables: Tables, collector: Collector, enabled: boolean): Collec
   const declared = new Set(collector.metrics);
   const state = {
     collector,
+    isCommon: collector.concerns === undefined,
+    detached: enabled && collector.about.tier === 'detached' ? new Map<number, Outcome>() : undefined,
     enabled,
     columns: tables.instances.columns.filter((column) => declared.has(column.metric)),
     sandboxColumns: tables.sandboxes.columns.filter((column) => collector.sandboxMetrics?.includes(column.metric)),

@@ -10,7 +10,7 @@ import { Tables } from '../../model/tables.js';
 import { Collection } from '../collection/collection.js';
 import { PassThrough } from '../shim/pass-through.js';
 import { ClientFamilies } from './client-families.js';
-import { declaredFamilies, type FamilyLines, heads, type OwnName } from './family-lines.js';
+import { declaredFamilies, type FamilyColumn, type FamilyLines, heads, type OwnName } from './family-lines.js';
 import type { Format } from './format.js';
 import { type LabelledRows, labelledRows } from './labelled-rows.js';
 import type { OwnFamily } from './own-families.js';
@@ -143,7 +143,7 @@ export class Exposition {
   /** Collectors that concern no instance: a page of many VMs that nobody asks pays nothing for what VMMs tell. */
   private idleGroups(): ReadonlySet<string> {
     const { rows } = this.tables.instances.order;
-    const isIdle = ({ front }: Column): boolean => rows.every((row) => Number.isNaN(front[row]));
+    const isIdle = ({ isAsleep, front }: Column): boolean => isAsleep || rows.every((row) => Number.isNaN(front[row]));
     return new Set(this.occasional.filter(({ outcome }) => isIdle(outcome)).map(({ group }) => group));
   }
 
@@ -158,7 +158,7 @@ export class Exposition {
       const rows = this.rows[identity].rows(instances);
       const [{ column, words }] = columns;
       if (words) page.words(head(format), column, words, rows, labels);
-      else page.samples(head(format), this.rows.sandbox.empty ? withoutSandboxes : columns, rows, labels);
+      else page.samples(head(format), awake(this.rows.sandbox.empty ? withoutSandboxes : columns), rows, labels);
       const pause = slicer.pause();
       if (pause) await pause;
     };
@@ -222,3 +222,5 @@ export class Exposition {
     return { name, print };
   }
 }
+
+const awake = (columns: readonly FamilyColumn[]): readonly FamilyColumn[] => columns.filter(({ column }) => !column.isAsleep);

@@ -32,21 +32,21 @@ export class InstanceFamilies {
       function* (): Iterable<OwnSample> {
         for (const instance of list) yield { labels: labels(instance), value: value(instance), instanceId: instance.id };
       };
-    const byId = (instance: Instance): KeptLabels => this.ids.labels(instance, instance.id);
+    const byId = (instance: Instance): KeptLabels => this.ids.ofRow(instance.row, instance, instance.id);
     return [
       {
         name: 'vmgauge_vm_info',
         type: 'gauge',
         help: 'Always 1: what is known of an instance in words, to be joined by instance_id.',
         perInstance: true,
-        samples: each(alive, (instance) => this.infos.labels(instance, instance.version)),
+        samples: each(alive, (instance) => this.infos.ofRow(instance.row, instance, instance.version)),
       },
       {
         name: 'vmgauge_vm_state',
         type: 'gauge',
         help: 'Always 1 for the state an instance is in; the other states have no sample.',
         perInstance: true,
-        samples: each(alive, (instance) => this.statesOf.labels(instance, instance.state)),
+        samples: each(alive, (instance) => this.statesOf.ofRow(instance.row, instance, instance.state)),
       },
       {
         name: 'vmgauge_vm_generation',
@@ -111,19 +111,21 @@ export class InstanceFamilies {
     const { rows, keys } = this.collection.order;
     const sandboxes = keys.some(({ sandboxRow }) => sandboxRow >= 0);
     const columns = [...this.reasons]
-      .filter(([{ collector }]) => sandboxes || !isOfSandboxes(collector))
+      .filter(([{ collector, outcome }]) => (sandboxes || !isOfSandboxes(collector)) && rows.some((row) => isReason(outcome.front[row])))
       .sort(([a], [b]) => (a.collector.about.name < b.collector.about.name ? -1 : 1))
       .map(([{ outcome }, reasons]) => ({ codes: outcome.front, reasons }));
     for (let i = 0; i < rows.length; i++) {
       for (let c = 0; c < columns.length; c++) {
         const { codes, reasons } = columns[c];
         const code = codes[rows[i]];
-        // NaN: the collector does not concern this instance.
-        if (code !== Outcome.ok && !Number.isNaN(code)) yield { labels: reasons.labels(keys[i], code), value: 1, instanceId: keys[i].id };
+        if (isReason(code)) yield { labels: reasons.ofRow(rows[i], keys[i], code), value: 1, instanceId: keys[i].id };
       }
     }
   }
 }
+
+/** @param code NaN where the collector does not concern the instance */
+const isReason = (code: number): boolean => code !== Outcome.ok && !Number.isNaN(code);
 
 function infoLabels({ id, name, hypervisor, sources, record: { uuid = '' } }: Instance): string {
   return labels({ instance_id: id, instance_name: name, hypervisor, source: sources[0], uuid });

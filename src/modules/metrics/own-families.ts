@@ -17,15 +17,31 @@ export type KeptLabels = Buffer;
 /** Labels that are the same on many pages, rendered again only when the stamp has changed. Forgotten with their key. */
 export class LabelKeeper<Key extends WeakKey, Stamp> {
   private readonly kept = new WeakMap<Key, { readonly stamp: Stamp; readonly labels: KeptLabels }>();
+  /** By row. */
+  private readonly ofRows: { readonly key: Key; readonly stamp: Stamp; readonly labels: KeptLabels }[] = [];
 
   constructor(private readonly render: (key: Key, stamp: Stamp) => string) {}
 
   labels(key: Key, stamp: Stamp): KeptLabels {
     const known = this.kept.get(key);
     if (known?.stamp === stamp) return known.labels;
-    const labels = Buffer.from(`${this.render(key, stamp)}} `);
+    const labels = this.made(key, stamp);
     this.kept.set(key, { stamp, labels });
     return labels;
+  }
+
+  /** Those of a key that has this row of a table; found much faster. A row keeps its last key's until it has another. */
+  ofRow(row: number, key: Key, stamp: Stamp): KeptLabels {
+    if (row < 0) return this.labels(key, stamp);
+    const known = this.ofRows[row];
+    if (known?.key === key && known.stamp === stamp) return known.labels;
+    const labels = this.made(key, stamp);
+    this.ofRows[row] = { key, stamp, labels };
+    return labels;
+  }
+
+  private made(key: Key, stamp: Stamp): KeptLabels {
+    return Buffer.from(`${this.render(key, stamp)}} `);
   }
 }
 

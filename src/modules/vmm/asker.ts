@@ -58,13 +58,16 @@ export class VmmAsker implements OnApplicationShutdown {
   /** An instance as it is now: from now on its VMM is asked, or not any more. @returns what is known of it */
   look(subject: Subject): VmmContact {
     const contact = this.contactOf(subject);
-    const dialogue = this.dialogues.find(({ hypervisor }) => hypervisor === subject.record.hypervisor) ?? null;
+    const dialogue = this.dialogueOf(contact);
     if (contact.process !== subject.process || contact.dialogue !== dialogue) contact.begin(subject.process, dialogue);
     contact.leadTo(subject.record.sockets?.[0]);
     const standing = this.standing(contact);
     if (contact.goesOn(subject.process)) this.soon(contact);
-    if (standing !== Outcome.ok) contact.rest(standing);
-    else if (contact.timer === undefined && !contact.pending) this.schedule(contact);
+    if (standing !== Outcome.ok) {
+      contact.rest(standing);
+      return contact;
+    }
+    if (contact.timer === undefined && !contact.pending) this.schedule(contact);
     contact.expire(this.host.clock.monotonic(), this.settings.vmmIntervalMs);
     return contact;
   }
@@ -116,6 +119,11 @@ export class VmmAsker implements OnApplicationShutdown {
   private standing({ subject, process, dialogue }: VmmContact): Outcome {
     if (!process) return Outcome.gone;
     return dialogue ? dialogue.standing(subject, this.tools) : Outcome.unsupported;
+  }
+
+  private dialogueOf({ subject, dialogue }: VmmContact): Dialogue | null {
+    const { hypervisor } = subject.record;
+    return dialogue?.hypervisor === hypervisor ? dialogue : (this.dialogues.find((one) => one.hypervisor === hypervisor) ?? null);
   }
 
   private contactOf(subject: Subject): VmmContact {

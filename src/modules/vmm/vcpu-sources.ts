@@ -84,6 +84,8 @@ const SOURCES: readonly Source[] = [numberedBy(byName), numberedBy(byVmm), byKvm
 /** Turns after which the witnesses are heard again although no thread came, went or took another name. */
 const BELIEVED_TURNS = 10;
 
+const NOBODY: ReadonlyMap<number, string> = new Map();
+
 /**
  * Which threads of one process run which vCPUs. The source that told first is asked as long as it tells, so that no vCPU changes its number
  * because another source came up.
@@ -92,7 +94,7 @@ export class VcpuFinder {
   private chosen: Source | null = null;
   private seen = '';
   private believed = 0;
-  private last: ReadonlyMap<number, string> = new Map();
+  private last = NOBODY;
 
   /** @returns nothing where nobody tells */
   find(threads: readonly Thread[], witnesses: Witnesses): Vcpus {
@@ -119,7 +121,8 @@ export class VcpuFinder {
   }
 }
 
-const keysOf = (vcpus: Vcpus): Map<number, string> => new Map([...vcpus].map(([index, { key }]) => [index, key]));
+const keysOf = (vcpus: Vcpus): ReadonlyMap<number, string> =>
+  vcpus.size === 0 ? NOBODY : new Map([...vcpus].map(([index, { key }]) => [index, key]));
 const pair = (index: number, thread: Thread | undefined): [number, Thread][] => (thread ? [[index, thread]] : []);
 
 /** Each witness is heard once, however many sources ask it. */

@@ -96,6 +96,18 @@ describe('vcpus', () => {
     expect([turn(), cells('seconds')]).toEqual([Outcome.unsupported, {}]);
   });
 
+  it('looks for vCPUs at each turn until it found none twice, then only when a thread came or some turns went by', () => {
+    const look = (times: number): Outcome[] => Array.from({ length: times }, turn);
+    thread(30, 'qemu-system-x86', 1000);
+    expect(look(2)).toEqual([Outcome.unsupported, Outcome.unsupported]);
+    thread(30, 'CPU 0/KVM', 1000);
+    expect(look(5)).toEqual([...Array<Outcome>(4).fill(Outcome.unsupported), Outcome.ok]);
+    thread(30, 'qemu-system-x86', 1000);
+    look(2);
+    thread(31, 'CPU 1/KVM', 2000);
+    expect([turn(), cells('seconds')]).toEqual([Outcome.ok, { 1: 2000 }]);
+  });
+
   it('has no row of a vCPU that is unplugged, and goes on with it when it is plugged in again', () => {
     thread(30, 'CPU 0/KVM', 4000);
     thread(31, 'CPU 1/KVM', 6000);

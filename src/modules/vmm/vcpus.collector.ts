@@ -8,6 +8,7 @@ import { Tables } from '../../model/tables.js';
 import { MICROSECOND_DECIMALS } from '../../model/units.js';
 import { hasEnded } from '../procfs/held-process.js';
 import { readThreads, type Thread } from '../shim/threads.js';
+import type { Told, VcpuThread } from './answer.js';
 import { VmmAsker } from './asker.js';
 import { KvmDebugfs } from './kvm-debugfs.js';
 import { NamespacedThreads } from './namespaced-threads.js';
@@ -49,16 +50,48 @@ const METRICS = {
 
 const INSTANCE = { dropped: droppedParts('vcpus', 'cpu.dropped_vcpus') };
 
+/** What the VMM says of its vCPUs' threads. */
+type VmmWord = Told<readonly VcpuThread[]>;
+
+/** Turns after which the threads are read again although nobody could tell vCPUs among them, twice, and none came or went. */
+const UNTOLD_TURNS = 4;
+
 /** What is known of one process for as long as it lives. */
 class Life {
   readonly finder = new VcpuFinder();
-  readonly ledger = new VcpuLedger();
   readonly clocks: ThreadClocks;
   readonly namespaced: NamespacedThreads;
+  private sums: VcpuLedger | undefined;
+  /** When nobody told which thread is which: what there was to go by, and for how many turns more that is believed. */
+  private untold: { readonly threads: string; readonly answer: VmmWord; turns: number } | null = null;
 
   constructor(readonly process: HeldProcess) {
     this.clocks = new ThreadClocks(process);
     this.namespaced = new NamespacedThreads(process);
+  }
+
+  /** Made when a vCPU is first found: of many VMs none ever is. */
+  get ledger(): VcpuLedger {
+    this.sums ??= new VcpuLedger();
+    return this.sums;
+  }
+
+  /** Whether nothing has come that could tell it. To read all threads costs 12 µs each, to see that they are the same ones less than one. */
+  isUntold(answer: VmmWord): boolean {
+    const { untold } = this;
+    try {
+      return untold !== null && untold.turns-- > 0 && untold.answer === answer && untold.threads === this.process.threads().join();
+    } catch {
+      // What is wrong is said by the reading.
+      return false;
+    }
+  }
+
+  nobodyTold(threads: readonly Thread[], answer: VmmWord): void {
+    const same = threads.map(idOf).join();
+    const isConfirmed = this.untold?.threads === same && this.untold.answer === answer;
+    // A thread may get its name a moment after it began.
+    this.untold = { threads: same, answer, turns: isConfirmed ? UNTOLD_TURNS : 0 };
   }
 }
 
@@ -118,11 +151,15 @@ export class VcpusCollector implements Collector {
   collect(subject: Subject): Outcome {
     const life = this.lives.get(subject.row);
     if (!life || life.process !== subject.process || hasEnded(life.process.stateCode)) return Outcome.gone;
+    const answer = this.asker?.answer(subject)?.vcpus ?? Outcome.unsupported;
+    if (life.isUntold(answer)) return this.untold(subject);
     const threads = readThreads(life.process);
     if (typeof threads === 'number') return threads;
-    const vcpus = this.find(life, subject, threads);
-    // The VMM, which may know, is being asked for the first time.
-    if (vcpus.size === 0) return this.asker?.known(subject)?.outcome === Outcome.busy ? Outcome.busy : Outcome.unsupported;
+    const vcpus = this.find(life, threads, answer);
+    if (vcpus.size === 0) {
+      life.nobodyTold(threads, answer);
+      return this.untold(subject);
+    }
     const clocks = life.clocks.read([...vcpus.values()]);
     if (typeof clocks === 'number') return clocks;
     const parts: Vcpu[] = [];
@@ -141,10 +178,15 @@ export class VcpusCollector implements Collector {
     return Outcome.ok;
   }
 
-  private find({ finder, namespaced, process }: Life, subject: Subject, threads: readonly Thread[]): ReadonlyMap<number, Thread> {
+  /** The VMM, which may know, may be being asked for the first time. */
+  private untold(subject: Subject): Outcome {
+    return this.asker?.known(subject)?.outcome === Outcome.busy ? Outcome.busy : Outcome.unsupported;
+  }
+
+  private find({ finder, namespaced, process }: Life, threads: readonly Thread[], answer: VmmWord): ReadonlyMap<number, Thread> {
     return finder.find(threads, {
       kvm: () => this.debugfs.vcpuThreads(process),
-      vmm: () => this.asker?.answer(subject)?.vcpus ?? Outcome.unsupported,
+      vmm: () => answer,
       translator: () => namespaced.translate(threads.map(idOf)),
     });
   }

@@ -101,7 +101,10 @@ export class VmmCollector implements Collector {
 
   private put(row: number, { askedAt, seconds, answer, answeredAt, answeredMs, failures, intrusion }: VmmContact): void {
     const { rounds } = this;
-    const asked = (value: number): number => (askedAt === null && intrusion.questions === 0 ? Number.NaN : value);
+    const wasAsked = askedAt !== null || intrusion.questions > 0;
+    // On most hosts most VMMs are never asked: their cells are empty already.
+    if (!wasAsked && Number.isNaN(rounds.questions.back[row])) return;
+    const asked = (value: number): number => (wasAsked ? value : Number.NaN);
     rounds.seconds.back[row] = asked(Math.round(seconds * 1000));
     rounds.age.back[row] = answer ? Math.round(this.host.clock.monotonic() - answeredAt) : Number.NaN;
     rounds.answered.back[row] = asked(answeredMs);
