@@ -56,7 +56,7 @@ interface Watched {
 export class ThrottlingCollector implements Collector {
   static readonly about: CollectorAbout = {
     name: 'throttling',
-    tier: 'sweep',
+    tier: 'threads',
     reads:
       '`cpu.stat` and `cpu.stat.local` of the cgroups of the VM and its threads; `/proc/<pid>/cgroup`, of version 1 `task/*/cgroup` as well, once a minute',
     enabled: true,
