@@ -180,13 +180,16 @@ export function statsSchemas(tables, collectors) {
     ...shimSchema(tables, outcome, reason),
     ...vmmSchemas(tables),
     InterfaceStats: interfaceSchema(own(tables.interfaces.columns), outcome, reason),
-    Rates: object('Growth per second of counters that were known at both ends; of one that not every sweep reads, between its last two readings.', {
-      window_seconds: { type: 'number', description: 'Time that really passed between the two readings.' },
-      ...Object.fromEntries(
-        metrics.flatMap(({ rate, description }) => (rate ? [[rate, maybe('number', `Per second: ${description}`)]] : [])),
-      ),
-      cpu_utilization_ratio: maybe('number', 'CPUs in use over vCPUs given; null where either is not known.'),
-    }),
+    Rates: object(
+      'Growth per second of counters that were known at both ends; of one that not every sweep reads, between its last two readings.',
+      {
+        window_seconds: { type: 'number', description: 'Time that really passed between the two readings.' },
+        ...Object.fromEntries(
+          metrics.flatMap(({ rate, description }) => (rate ? [[rate, maybe('number', `Per second: ${description}`)]] : [])),
+        ),
+        cpu_utilization_ratio: maybe('number', 'CPUs in use over vCPUs given; null where either is not known.'),
+      },
+    ),
   };
 }
 
