@@ -140,7 +140,8 @@ describe('doctor', () => {
       const line = agentCommand(['doctor', at])
         .map((word) => `'${word}'`)
         .join(' ');
-      const { stdout } = await run('script', ['--quiet', '--return', '--command', line, '/dev/null'], { env });
+      // Where CI is set Node believes in no colours, whatever the terminal.
+      const { stdout } = await run('env', ['-u', 'CI', 'script', '--quiet', '--return', '--command', line, '/dev/null'], { env });
       return stdout;
     };
 

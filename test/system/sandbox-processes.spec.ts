@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { descriptorsHeld } from '../../src/host/held.js';
 import { Host } from '../../src/host/host.js';
@@ -175,7 +175,20 @@ for (const [how, memory] of MEMORY)
     it('holds one descriptor beyond those of its three processes', async () => {
       await turn();
       // Each process: its directory, stat, io and fd, of the VMM statm as well; and the namespace.
-      expect(descriptorsHeld() - heldBefore).toBe(3 * 4 + 1 + 1);
+      // And one for each level of the VMM's cgroup, of which machines have more or fewer.
+      expect(descriptorsHeld() - heldBefore - cgroupFilesHeld()).toBe(3 * 4 + 1 + 1);
       expect(house.defects).toEqual([]);
     });
   });
+
+function cgroupFilesHeld(): number {
+  const links = readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      // That of the listing itself.
+      return [];
+    }
+  });
+  return links.filter((link) => /\/cpu\.stat(\.local)?$/.test(link)).length;
+}
