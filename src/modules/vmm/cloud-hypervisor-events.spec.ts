@@ -113,6 +113,19 @@ describe('events of Cloud Hypervisor', () => {
       ),
     );
   });
+
+  it('passes over words that are no text and cannot be made any', () => {
+    const stream = new EventStream();
+    const strange = { toString: false };
+    for (const event of [
+      { source: strange, event: 'paused' },
+      { source: 'vm', event: strange },
+      { source: 'guest', event: 'panic', properties: { event: strange } },
+    ]) {
+      stream.feed(`${JSON.stringify(event, null, 2)}\n`);
+    }
+    expect([countsOf(stream), stream.malformed]).toEqual([{}, 0]);
+  });
 });
 
 describe('the option for events', () => {

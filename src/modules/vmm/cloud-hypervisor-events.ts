@@ -78,8 +78,9 @@ export class EventStream {
     this.open = undefined;
     if (!event) return;
     const { source, event: name } = event;
-    const words = `${String(source)}/${String(name)}`;
-    const known = words === 'guest/panic' ? lookUp(PANICS, String(fieldsOf(event.properties)?.event)) : lookUp(EVENTS, words);
+    // A stranger's object cannot be made text: its `toString` may be anything.
+    const words = typeof source === 'string' && typeof name === 'string' ? `${source}/${name}` : '';
+    const known = words === 'guest/panic' ? lookUp(PANICS, panicIn(event.properties)) : lookUp(EVENTS, words);
     if (known !== undefined) this.counts.set(known, this.count(known) + 1);
   }
 }
@@ -90,3 +91,8 @@ export const TOLD_BY_PANIC_DEVICE: readonly VmmEvent[] = Object.values(PANICS);
 
 const lookUp = (events: Readonly<Record<string, VmmEvent>>, words: string): VmmEvent | undefined =>
   Object.hasOwn(events, words) ? events[words] : undefined;
+
+function panicIn(properties: unknown): string {
+  const event = fieldsOf(properties)?.event;
+  return typeof event === 'string' ? event : '';
+}

@@ -149,6 +149,7 @@ describe('a conversation with QEMU', () => {
     ['DeviceNotActive', Outcome.unsupported],
     ['GenericError', Outcome.ioError],
     ['SomethingNew', Outcome.ioError],
+    [{ toString: false }, Outcome.ioError],
   ])('takes an error of class %s as the outcome of one topic', async (errorClass, outcome) => {
     except('query-balloon', ({ id }) => line({ id, error: { class: errorClass, desc: 'no' } }));
     const asked = begin();

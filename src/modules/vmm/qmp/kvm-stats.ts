@@ -37,11 +37,14 @@ export function parseSchemas(value: unknown): Schema | undefined {
   return schema;
 }
 
+/** An object of a stranger's cannot be asked for its number: its `toString` may be anything. */
+const numberIn = (value: unknown): number => (typeof value === 'number' ? value : Number.NaN);
+
 /** value × base^exponent units; base is missing where the exponent is 0 (qapi/stats.json). */
 function scaleOf({ type, unit, base, exponent }: Fields): Scale | undefined {
   if ((type !== 'cumulative' && type !== 'instant') || unit === 'boolean') return undefined;
-  const power = exponent === undefined ? 0 : Number(exponent);
-  const scaled = power === 0 ? 10 : Number(base);
+  const power = exponent === undefined ? 0 : numberIn(exponent);
+  const scaled = power === 0 ? 10 : numberIn(base);
   if (!Number.isInteger(power) || !(Math.abs(power) <= MAX_EXPONENTS[scaled])) return undefined;
   const isTime = unit === 'seconds';
   // In one exponent where it can be: 10^-9 × 10^9 is not 1 in floating point.

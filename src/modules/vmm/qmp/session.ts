@@ -85,7 +85,8 @@ export class QmpSession {
     }
     const { return: value, error } = await answer;
     if (error === undefined) return { value };
-    const errorClass = String(fieldsOf(error)?.class);
+    const said = fieldsOf(error)?.class;
+    const errorClass = typeof said === 'string' ? said : '';
     return { error: outcomeOfClass(errorClass), missing: errorClass === 'CommandNotFound' };
   }
 
