@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withDeadline } from './deadline.js';
+import { settledWithin, withDeadline } from './deadline.js';
 
 const never = new Promise<never>(() => undefined);
 
@@ -35,5 +35,19 @@ describe('withDeadline', () => {
     const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     await withDeadline(Promise.resolve(), 3_600_000, 'it');
     expect(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length).toBe(before);
+  });
+});
+
+describe('settledWithin', () => {
+  it('waits for all, whatever becomes of them', async () => {
+    let settled = 0;
+    const one = Promise.resolve().then(() => settled++);
+    const other = Promise.reject(new Error('refused')).finally(() => settled++);
+    await settledWithin([one, other], 60_000);
+    expect(settled).toBe(2);
+  });
+
+  it('waits no longer than the deadline', async () => {
+    await expect(settledWithin([new Promise(() => undefined)], 5)).resolves.toBeUndefined();
   });
 });

@@ -17,3 +17,13 @@ export async function withDeadline<T>(work: Promise<T>, deadlineMs: number, what
     work.catch(() => undefined);
   }
 }
+
+/** Waits until all of it is settled, but no longer than the deadline; it never rejects, whatever became of the work. */
+export async function settledWithin(works: readonly Promise<unknown>[], deadlineMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, deadlineMs);
+  });
+  await Promise.race([Promise.allSettled(works), late]);
+  clearTimeout(timer);
+}

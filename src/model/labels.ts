@@ -10,3 +10,8 @@ export const labels = (pairs: Readonly<Record<string, string>>): string =>
   Object.entries(pairs)
     .map(([name, value]) => label(name, value))
     .join(',');
+
+const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f\u2028\u2029]/g;
+
+/** A stranger's text, fit to be a label or a name: cut, on one line, without control characters. */
+export const oneLine = (text: string, limit: number): string => text.slice(0, limit).replace(CONTROL_CHARACTERS, '?').toWellFormed();

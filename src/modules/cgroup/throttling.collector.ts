@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
+import { spread } from '../../host/pacing.js';
 import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
 import { counter, metric } from '../../model/metric.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
@@ -40,9 +41,6 @@ const WORDS = ['throttledMicroseconds', 'throttledPeriods', 'periods'] as const;
 
 /** Threads move between cgroups when a VM is set up, and hardly ever later; looking for that costs more than all readings. */
 const STANDING_MS = 60_000;
-/** Golden ratio: looks at many VMs that came at once are spread. */
-const SPREAD = 0.618_033_988_749_895;
-
 interface Watched {
   readonly ledger: ThrottlingLedger;
   /** Where it stood at the last look, or why that is not known. */
@@ -120,7 +118,7 @@ export class ThrottlingCollector implements Collector {
 
   private look(watched: Watched, process: HeldProcess, row: number): void {
     watched.standing = this.stand(watched.ledger, process);
-    const pause = watched.nextAt === Number.NEGATIVE_INFINITY ? STANDING_MS * (1 - ((row * SPREAD) % 1)) : STANDING_MS;
+    const pause = watched.nextAt === Number.NEGATIVE_INFINITY ? STANDING_MS * (1 - spread(row)) : STANDING_MS;
     watched.nextAt = watched.standing === Outcome.busy ? Number.NEGATIVE_INFINITY : this.host.clock.monotonic() + pause;
   }
 

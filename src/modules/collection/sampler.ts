@@ -1,4 +1,5 @@
 import type { Clock } from '../../host/clock.js';
+import { spread } from '../../host/pacing.js';
 import type { Collector, Subject } from '../../model/collector.js';
 import { gauge, metric } from '../../model/metric.js';
 import { Outcome } from '../../model/outcome.js';
@@ -38,9 +39,6 @@ export interface Intervals {
   readonly slow: number;
   readonly threads: number;
 }
-
-/** Golden ratio: the multiples' fractions of any run of rows are spread evenly. */
-const SPREAD = 0.618_033_988_749_895;
 
 /** Gives every collector its turn at one instance and writes down how it went. */
 export class Sampler {
@@ -117,7 +115,7 @@ export class Sampler {
       const { row } = instance;
       if (now < due[row]) continue;
       const first = due[row] === Number.NEGATIVE_INFINITY;
-      due[row] = now + interval() * (first ? (row * SPREAD) % 1 : 1);
+      due[row] = now + interval() * (first ? spread(row) : 1);
       at = this.turn(state, instance, at);
     }
     return at;

@@ -7,13 +7,10 @@ import {
   NAME_LIMIT,
   type Nic,
 } from '../../model/instance.js';
-import type { ProcfsProcess } from '../procfs/held-process.js';
+import { oneLine } from '../../model/labels.js';
+import { isStoppedBySignal, type ProcfsProcess } from '../procfs/held-process.js';
 import { Companions } from './companions.js';
 import type { MergedInstance } from './merge.js';
-
-const STOPPED_BY_SIGNAL = 'T'.charCodeAt(0);
-const TRACED = 't'.charCodeAt(0);
-const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f\u2028\u2029]/g;
 
 /** One VM of this host for as long as it is known, over restarts of its VMM. */
 export class Instance implements Subject {
@@ -58,7 +55,7 @@ export class Instance implements Subject {
     return this.merged.record.sandbox?.id;
   }
   get name(): string {
-    return clean(this.merged.record.name ?? this.merged.id);
+    return oneLine(this.merged.record.name ?? this.merged.id, NAME_LIMIT);
   }
   get record(): InstanceRecord {
     return this.merged.record;
@@ -85,7 +82,7 @@ export class Instance implements Subject {
     const said = this.merged.record.state;
     const process = this.current;
     if (process) {
-      if (process.stateCode === STOPPED_BY_SIGNAL || process.stateCode === TRACED) return 'paused';
+      if (isStoppedBySignal(process.stateCode)) return 'paused';
       if (this.isDegraded) return 'degraded';
       if (this.vmmState !== null) return this.vmmState;
       return said === undefined || said === 'unknown' || said === 'stopped' || said === 'standby' ? 'running' : said;
@@ -119,5 +116,3 @@ const labelWords = ({ record, sources }: MergedInstance): unknown => [
   record.sandbox?.runtime,
   sources,
 ];
-
-const clean = (name: string): string => name.slice(0, NAME_LIMIT).replace(CONTROL_CHARACTERS, '?').toWellFormed();

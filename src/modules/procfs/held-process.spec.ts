@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeProc, statLine } from '../../../test/fake-proc.js';
-import { errno } from '../../../test/fake-process.js';
+import { errno, FakeProcess } from '../../../test/fake-process.js';
 import { Spawned } from '../../../test/spawned.js';
 import { descriptorsHeld, type HeldDirectory } from '../../host/held.js';
 import { Host } from '../../host/host.js';
 import { Outcome } from '../../model/outcome.js';
 import { Stat } from '../../model/process.js';
-import { hasEnded, holdProcess, ProcfsProcess } from './held-process.js';
+import { hasEnded, holdProcess, isAlive, ProcfsProcess } from './held-process.js';
 
 const spawned = new Spawned();
 let proc: FakeProc;
@@ -138,4 +138,16 @@ it('may not count the descriptors of a process that it may not look at, where th
   expect(() => process.descriptorCount()).toThrow('EACCES');
   expect(() => process.countDescriptors()).toThrow('EACCES');
   process.close();
+});
+
+describe('a process that is held', () => {
+  it('lives as long as its stat can be read and it is no zombie', () => {
+    const process = new FakeProcess();
+    expect(isAlive(process)).toBe(true);
+    const stat = String(process.files.get('stat'));
+    process.files.set('stat', stat.replace(/\) [A-Z] /, ') Z '));
+    expect(isAlive(process)).toBe(false);
+    process.files.set('stat', errno('ESRCH'));
+    expect(isAlive(process)).toBe(false);
+  });
 });

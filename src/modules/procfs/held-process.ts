@@ -11,9 +11,17 @@ const shared = Buffer.allocUnsafeSlow(STAT_BYTES);
 
 const ZOMBIE = 'Z'.charCodeAt(0);
 const DEAD = 'X'.charCodeAt(0);
+const STOPPED = 'T'.charCodeAt(0);
+const TRACED = 't'.charCodeAt(0);
 
 /** A zombie or dead process still has its totals in `stat`: read once more, they are the closing sample. */
 export const hasEnded = (stateCode: number): boolean => stateCode === ZOMBIE || stateCode === DEAD;
+
+/** Whether a process that is held is there. Its pid may long be another's; that one is never looked at. */
+export const isAlive = (process: HeldProcess): boolean => process.readStat() === Outcome.ok && !hasEnded(process.stateCode);
+
+/** Stopped by a signal, or by a debugger. */
+export const isStoppedBySignal = (stateCode: number): boolean => stateCode === STOPPED || stateCode === TRACED;
 
 /**
  * It has given back its memory, but it or one of its threads has not ended yet: what its files show besides `stat` are zeros that never

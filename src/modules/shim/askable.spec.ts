@@ -3,7 +3,7 @@ import { errno, FakeProcess } from '../../../test/fake-process.js';
 import { FakeSubject } from '../../../test/subject.js';
 import { ASKABLE_SHIMS, HYPERVISORS, type Hypervisor, RUNTIMES, type Runtime, type Sandbox } from '../../model/instance.js';
 import { Outcome } from '../../model/outcome.js';
-import { isAlive, mayBeAsked, ownerOf } from './askable.js';
+import { mayBeAsked, ownerOf } from './askable.js';
 
 interface Case {
   readonly runtime?: Runtime;
@@ -95,16 +95,6 @@ describe('whether a shim may be asked', () => {
 });
 
 describe('a shim’s process', () => {
-  it('lives as long as its stat can be read and it is no zombie', () => {
-    const shim = new FakeProcess();
-    expect(isAlive(shim)).toBe(true);
-    const stat = String(shim.files.get('stat'));
-    shim.files.set('stat', stat.replace(/\) [A-Z] /, ') Z '));
-    expect(isAlive(shim)).toBe(false);
-    shim.files.set('stat', errno('ESRCH'));
-    expect(isAlive(shim)).toBe(false);
-  });
-
   it('has an owner: the effective uid', () => {
     const shim = new FakeProcess();
     shim.files.set('status', 'Name:\tx\nUid:\t1000\t1001\t1002\t1003\nGid:\t5\t5\t5\t5\n');

@@ -2,7 +2,6 @@ import type { Subject } from '../../model/collector.js';
 import { ASKABLE_SHIMS } from '../../model/instance.js';
 import { Outcome } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
-import { hasEnded } from '../procfs/held-process.js';
 import { isVmmInShim } from './roles.js';
 
 /**
@@ -26,9 +25,6 @@ export function mayBeAsked(subject: Subject, configured: readonly string[]): Out
   // A word against what is there: a VMM inside a shim that has a process of its own, or the other way round.
   return (shim === subject.process) === vmmInShim ? Outcome.ok : Outcome.unsupported;
 }
-
-/** Whether a shim is there, and still the one that was held. */
-export const isAlive = (shim: HeldProcess): boolean => shim.readStat() === Outcome.ok && !hasEnded(shim.stateCode);
 
 const statusText = Buffer.allocUnsafeSlow(16_384);
 /** Real, effective, saved and file system uid, proc_pid_status(5). */

@@ -3,7 +3,8 @@ import { askSocket } from '../../host/unix-http.js';
 import type { Subject } from '../../model/collector.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
-import { isAlive, ownerOf } from './askable.js';
+import { isAlive } from '../procfs/held-process.js';
+import { ownerOf } from './askable.js';
 
 const SOCKET = 'shim-monitor.sock';
 const PATH = '/metrics';

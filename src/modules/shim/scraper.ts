@@ -1,7 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { settledWithin } from '../../host/deadline.js';
 import { Host } from '../../host/host.js';
 import { Lanes } from '../../host/lanes.js';
+import { pauseMs, spread } from '../../host/pacing.js';
 import { Slicer } from '../../host/slicer.js';
 import type { Subject } from '../../model/collector.js';
 import type { Runtime } from '../../model/instance.js';
@@ -9,7 +10,8 @@ import { Outcome, outcomeWords } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
 import { Settings } from '../../model/settings.js';
 import { Tables } from '../../model/tables.js';
-import { isAlive, mayBeAsked } from './askable.js';
+import { isAlive } from '../procfs/held-process.js';
+import { mayBeAsked } from './askable.js';
 import { ExpositionParser } from './exposition-parser.js';
 import { declaredNames, FamilyRules } from './family-rules.js';
 import { type MergedFamilies, mergeFamilies } from './merged-families.js';
@@ -25,8 +27,6 @@ const LINES_A_STEP = 256;
 /** All texts together may take this much, or half a MiB a sandbox: twice what a shim has to say, with all its labels. */
 const TEXTS_BYTES = 64 << 20;
 const TEXT_BYTES = 1 << 19;
-/** Golden ratio: the multiples' fractions of any run of sandboxes are spread evenly. */
-const SPREAD = 0.618_033_988_749_895;
 
 /**
  * Asks the sockets of the shims that may be asked, each on a timer of its own and never for longer than its deadline, and keeps what they last
@@ -133,10 +133,10 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
   }
 
   private async askAll(sockets: readonly ShimSocket[], deadlineMs: number): Promise<void> {
-    const given = new AbortController();
-    const late = sleep(deadlineMs, undefined, { signal: given.signal }).catch(() => undefined);
-    await Promise.race([Promise.all(sockets.map((socket) => this.ask(socket))), late]);
-    given.abort();
+    await settledWithin(
+      sockets.map((socket) => this.ask(socket)),
+      deadlineMs,
+    );
   }
 
   private standing(subject: Subject): Outcome {
@@ -146,7 +146,7 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
   private socketOf(subject: Subject): ShimSocket {
     const known = this.sockets.get(subject);
     if (known) return known;
-    const socket = new ShimSocket(subject, (this.seen++ * SPREAD) % 1);
+    const socket = new ShimSocket(subject, spread(this.seen++));
     this.sockets.set(subject, socket);
     return socket;
   }
@@ -161,8 +161,8 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
   private schedule(socket: ShimSocket): void {
     if (this.isStopped) return;
     clearTimeout(socket.timer);
-    const pauseMs = socket.pauseMs(this.settings.shimSocketIntervalMs, Math.random());
-    socket.timer = setTimeout(() => void this.ask(socket), pauseMs).unref();
+    const pause = pauseMs(socket, this.settings.shimSocketIntervalMs, Math.random());
+    socket.timer = setTimeout(() => void this.ask(socket), pause).unref();
   }
 
   /** A question that is under way is joined. Never rejects. */

@@ -4,12 +4,8 @@ import type { HeldProcess } from '../../model/process.js';
 import type { LastWords } from './pass-through.js';
 import type { ScrapedText } from './scraped-text.js';
 
-/** A shim that does not answer is asked ever less often, but still this often. */
-const LONGEST_PAUSE_MS = 300_000;
 /** A text is kept for so many intervals after its shim stopped answering; how old it is can be seen. */
 const KEPT_INTERVALS = 3;
-const FIRST_MS = 2000;
-const JITTER = 0.1;
 
 /** What is known of one sandbox's socket from one question to the next. Times are monotonic milliseconds unless they say otherwise. */
 export class ShimSocket implements LastWords {
@@ -86,12 +82,5 @@ export class ShimSocket implements LastWords {
     if (!this.text || now - this.answeredAt <= KEPT_INTERVALS * intervalMs) return false;
     this.text = null;
     return true;
-  }
-
-  /** Milliseconds until the next question. @param chance from 0 to 1 */
-  pauseMs(intervalMs: number, chance: number): number {
-    if (this.askedAt === null) return this.phase * Math.min(FIRST_MS, intervalMs);
-    const pause = Math.min(intervalMs * 2 ** Math.min(this.inRow, 30), Math.max(LONGEST_PAUSE_MS, intervalMs));
-    return pause * (1 + JITTER * (2 * chance - 1));
   }
 }

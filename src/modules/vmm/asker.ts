@@ -1,13 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, Logger, type OnApplicationShutdown, Optional } from '@nestjs/common';
-import { withDeadline } from '../../host/deadline.js';
+import { settledWithin, withDeadline } from '../../host/deadline.js';
 import { Host } from '../../host/host.js';
 import { Lanes } from '../../host/lanes.js';
+import { pauseMs, spread } from '../../host/pacing.js';
 import type { Subject } from '../../model/collector.js';
 import { Outcome, outcomeOfErrno, outcomeWords } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
 import { Settings } from '../../model/settings.js';
-import { hasEnded } from '../procfs/held-process.js';
+import { isAlive } from '../procfs/held-process.js';
 import { PassThrough } from '../shim/pass-through.js';
 import type { VmmAnswer } from './answer.js';
 import type { Dialogue, DialogueTools } from './dialogue.js';
@@ -27,8 +27,6 @@ const DOORS: ReadonlyMap<Outcome, string> = new Map<Outcome, string>([
   [Outcome.notPermitted, 'its socket may not be written to, or is not its own'],
   [Outcome.notConfigured, 'its socket is not there'],
 ]);
-/** Golden ratio: the multiples' fractions of any run of instances are spread evenly. */
-const SPREAD = 0.618_033_988_749_895;
 
 /**
  * Asks the VMMs that may be asked, each on a timer of its own and never for longer than its deadline, and keeps what they last said. Nobody
@@ -109,11 +107,11 @@ export class VmmAsker implements OnApplicationShutdown {
   }
 
   private async askAll(contacts: readonly VmmContact[], deadlineMs: number): Promise<void> {
-    const given = new AbortController();
-    const late = sleep(deadlineMs, undefined, { signal: given.signal }).catch(() => undefined);
     const open = contacts.filter((contact) => this.standing(contact) === Outcome.ok);
-    await Promise.race([Promise.all(open.map((contact) => this.ask(contact))), late]);
-    given.abort();
+    await settledWithin(
+      open.map((contact) => this.ask(contact)),
+      deadlineMs,
+    );
   }
 
   private standing({ subject, process, dialogue }: VmmContact): Outcome {
@@ -129,7 +127,7 @@ export class VmmAsker implements OnApplicationShutdown {
   private contactOf(subject: Subject): VmmContact {
     const known = this.known(subject);
     if (known) return known;
-    const contact = new VmmContact(subject, (this.seen++ * SPREAD) % 1);
+    const contact = new VmmContact(subject, spread(this.seen++));
     this.contacts.set(subject, contact);
     return contact;
   }
@@ -144,8 +142,8 @@ export class VmmAsker implements OnApplicationShutdown {
   private schedule(contact: VmmContact): void {
     if (this.isStopped) return;
     clearTimeout(contact.timer);
-    const pauseMs = contact.hasNews ? this.soonMs(contact) : contact.pauseMs(this.settings.vmmIntervalMs, Math.random());
-    contact.timer = setTimeout(() => void this.ask(contact), pauseMs).unref();
+    const pause = contact.hasNews ? this.soonMs(contact) : pauseMs(contact, this.settings.vmmIntervalMs, Math.random());
+    contact.timer = setTimeout(() => void this.ask(contact), pause).unref();
   }
 
   private soonMs({ askedAt }: VmmContact): number {
@@ -217,6 +215,3 @@ export class VmmAsker implements OnApplicationShutdown {
     return isKnown && subject.process === process && this.standing(contact) === Outcome.ok;
   }
 }
-
-/** Whether a VMM is there, and still the one that was held. */
-const isAlive = (process: HeldProcess): boolean => process.readStat() === Outcome.ok && !hasEnded(process.stateCode);

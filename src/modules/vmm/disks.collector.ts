@@ -1,12 +1,13 @@
 import { Injectable, Optional } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
+import { oneLine } from '../../model/labels.js';
 import { Outcome } from '../../model/outcome.js';
 import { type PartWords, Tables } from '../../model/tables.js';
 import { type Disk, isTold } from './answer.js';
 import { VmmAsker } from './asker.js';
 import { DISK_METRICS } from './disk-metrics.js';
-import { clean, droppedParts, PartRows } from './part-rows.js';
+import { droppedParts, PartRows } from './part-rows.js';
 import { hasAnswered, TopicCells, topic } from './topics.js';
 
 const METRICS = { dropped: droppedParts('disks', 'vmm.dropped.disks') };
@@ -78,8 +79,8 @@ export class DisksCollector implements Collector {
 const nameOf = ({ device }: Disk): string => device;
 
 const wordsOf = ({ file, format, readOnly }: Disk): PartWords => ({
-  ...(file === undefined ? {} : { file: clean(file, WORD_LIMIT) }),
-  ...(format === undefined ? {} : { format: clean(format, WORD_LIMIT) }),
+  ...(file === undefined ? {} : { file: oneLine(file, WORD_LIMIT) }),
+  ...(format === undefined ? {} : { format: oneLine(format, WORD_LIMIT) }),
   ...(readOnly === undefined ? {} : { readOnly }),
 });
 

@@ -1,3 +1,5 @@
+import { oneLine } from '../../model/labels.js';
+
 /** What a VMM sent, as far as it has the shape its documents promise. Nothing here throws. */
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -39,10 +41,8 @@ export const sumOf = (value: unknown): number | undefined =>
 /** Without control characters and no longer than this; undefined for what is no text, or empty. */
 export function textOf(value: unknown, limit: number): string | undefined {
   if (typeof value !== 'string' || value === '') return undefined;
-  return value.slice(0, limit).replace(CONTROL_CHARACTERS, '?').toWellFormed();
+  return oneLine(value, limit);
 }
-
-const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f\u2028\u2029]/g;
 
 /** Without the members that are not known. */
 export const known = <T extends object>(members: { readonly [K in keyof T]: T[K] | undefined }): T =>

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeSubject } from '../../../test/subject.js';
 import { metric } from '../../model/metric.js';
 import { Tables } from '../../model/tables.js';
-import { clean, droppedParts, MAX_PARTS, PartRows } from './part-rows.js';
+import { droppedParts, MAX_PARTS, PartRows } from './part-rows.js';
 
 let tables: Tables;
 let rows: PartRows;
@@ -148,22 +148,6 @@ describe('PartRows', () => {
     rows.clear(one);
     tables.publish();
     expect(tables.disks.size).toBe(0);
-  });
-});
-
-describe('names', () => {
-  it.each([
-    ['sda', 'sda'],
-    ['a\nb\r\u0000\u2028c\u007f', 'a?b???c?'],
-    ['"}\\ 1', '"}\\ 1'],
-    ['\ud800x', '\ufffdx'],
-    ['', ''],
-  ])('%j become %j', (name, expected) => {
-    expect(clean(name, 128)).toBe(expected);
-  });
-
-  it('are cut, and never in the middle of a character', () => {
-    expect(clean(`${'x'.repeat(9)}\u{1f600}`, 10)).toBe(`${'x'.repeat(9)}\ufffd`);
   });
 });
 

@@ -1,4 +1,5 @@
 import type { Subject } from '../../model/collector.js';
+import { oneLine } from '../../model/labels.js';
 import { gauge, type Metric, metric } from '../../model/metric.js';
 import type { Part } from '../../model/parts.js';
 import type { Column, Table } from '../../model/table.js';
@@ -8,7 +9,6 @@ import type { PartKey } from '../../model/tables.js';
 export const MAX_PARTS = 512;
 /** Longer ones are cut: they become labels. */
 const NAME_LIMIT = 128;
-const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f\u2028\u2029]/g;
 
 const DROPPED = gauge({
   name: 'vmgauge_vm_vmm_dropped_parts',
@@ -46,7 +46,7 @@ export class PartRows {
     let place = 0;
     const seen = new Set<string>();
     for (const part of parts) {
-      const name = clean(nameOf(part), NAME_LIMIT);
+      const name = oneLine(nameOf(part), NAME_LIMIT);
       if (seen.has(name) || seen.size >= MAX_PARTS) {
         dropped++;
         continue;
@@ -72,6 +72,3 @@ export class PartRows {
     this.rows.delete(parent);
   }
 }
-
-/** A stranger's text, fit to be a label: cut, and without control characters. */
-export const clean = (text: string, limit: number): string => text.slice(0, limit).replace(CONTROL_CHARACTERS, '?').toWellFormed();

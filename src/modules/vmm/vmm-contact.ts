@@ -1,20 +1,12 @@
 import type { Subject } from '../../model/collector.js';
 import { Outcome } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
+import { isStoppedBySignal } from '../procfs/held-process.js';
 import type { VmmAnswer } from './answer.js';
 import type { Conversation, Dialogue, Intrusion } from './dialogue.js';
 
-/** A VMM that does not answer is asked ever less often, but still this often. */
-const LONGEST_PAUSE_MS = 300_000;
 /** An answer is kept for so many intervals after it came; how old it is can be seen. */
 const KEPT_INTERVALS = 2;
-const FIRST_MS = 2000;
-const JITTER = 0.1;
-/** proc_pid_stat(5). */
-const STOPPED = 'T'.charCodeAt(0);
-const TRACED = 't'.charCodeAt(0);
-/** A timer that is to wait longer does not wait at all. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What is known of one VMM from one round of questions to the next. Times are monotonic milliseconds unless they say otherwise. */
 export class VmmContact {
@@ -102,7 +94,7 @@ export class VmmContact {
 
   /** Whether a process that was stopped by a signal while it did not answer runs again. */
   goesOn(process: HeldProcess | null): boolean {
-    const isStopped = process !== null && (process.stateCode === STOPPED || process.stateCode === TRACED);
+    const isStopped = process !== null && isStoppedBySignal(process.stateCode);
     const goesOn = this.wasStopped && !isStopped && this.inRow > 0;
     this.wasStopped = isStopped;
     return goesOn;
@@ -131,12 +123,5 @@ export class VmmContact {
   expire(now: number, intervalMs: number): void {
     const isLate = now - this.answeredAt > KEPT_INTERVALS * intervalMs;
     if (isLate && !(this.pending && this.inRow === 0)) this.answer = null;
-  }
-
-  /** Milliseconds until the next round. @param chance from 0 to 1 */
-  pauseMs(intervalMs: number, chance: number): number {
-    if (this.askedAt === null) return this.phase * Math.min(FIRST_MS, intervalMs);
-    const pause = Math.min(intervalMs * 2 ** Math.min(this.inRow, 30), Math.max(LONGEST_PAUSE_MS, intervalMs));
-    return Math.min(pause * (1 + JITTER * (2 * chance - 1)), LONGEST_TIMER_MS);
   }
 }
