@@ -1,12 +1,6 @@
-import { Injectable, Optional } from '@nestjs/common';
-import { Host } from '../../host/host.js';
-import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
 import { counter, gauge, metric } from '../../model/metric.js';
-import { Outcome } from '../../model/outcome.js';
-import { Tables } from '../../model/tables.js';
 import { type AllocatedMemory, type Balloon, isTold, type Told } from './answer.js';
-import { VmmAsker } from './asker.js';
-import { hasAnswered, TopicCells, topic } from './topics.js';
+import { numbersOf } from './numbers-topic.js';
 
 const METRICS = {
   actualBytes: metric({
@@ -44,43 +38,16 @@ const METRICS = {
 };
 
 /** How much of its memory a guest has given back. */
-@Injectable()
-export class BalloonCollector implements Collector {
-  static readonly about: CollectorAbout = {
+export class BalloonCollector extends numbersOf({
+  about: {
     name: 'balloon',
     tier: 'sweep',
     reads: 'what the VMM answered `vmm`: what the balloon leaves to the guest and what it holds',
     enabled: true,
-  };
-  readonly about = BalloonCollector.about;
-  readonly metrics;
-  private readonly cells;
-
-  constructor(
-    tables: Tables,
-    _host: Host,
-    @Optional() private readonly asker?: VmmAsker,
-  ) {
-    this.cells = new TopicCells(tables.instances, METRICS);
-    this.metrics = this.cells.metrics;
-  }
-
-  concerns(subject: Subject): boolean {
-    return hasAnswered(this.asker, subject);
-  }
-
-  collect(subject: Subject): Outcome {
-    const balloon = topic(this.asker, subject, ({ balloon }) => balloon);
-    if (!isTold(balloon)) return balloon;
-    return this.cells.put(subject.row, {
-      ...balloon,
-      ...other(
-        balloon,
-        topic(this.asker, subject, ({ memory }) => memory),
-      ),
-    });
-  }
-}
+  },
+  metrics: METRICS,
+  of: ({ balloon, memory }) => (isTold(balloon) ? { ...balloon, ...other(balloon, memory) } : balloon),
+}) {}
 
 /** The one of the two that the VMM leaves to be worked out, from what the same answer says it gave. */
 function other({ actualBytes, heldBytes }: Balloon, memory: Told<AllocatedMemory>): Pick<Balloon, 'actualBytes' | 'heldBytes'> {

@@ -1,12 +1,5 @@
-import { Injectable, Optional } from '@nestjs/common';
-import { Host } from '../../host/host.js';
-import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
 import { counter, metric } from '../../model/metric.js';
-import type { Outcome } from '../../model/outcome.js';
-import { Tables } from '../../model/tables.js';
-import { isTold } from './answer.js';
-import { VmmAsker } from './asker.js';
-import { hasAnswered, TopicCells, topic } from './topics.js';
+import { numbersOf } from './numbers-topic.js';
 
 const EXITS = counter({
   name: 'vmgauge_vm_exits_total',
@@ -45,33 +38,13 @@ const METRICS = {
 };
 
 /** Exits that reached the VMM. Only Firecracker and Dragonball count them, and tell the direction; KVM's own counts are another quantity. */
-@Injectable()
-export class ExitsCollector implements Collector {
-  static readonly about: CollectorAbout = {
+export class ExitsCollector extends numbersOf({
+  about: {
     name: 'exits',
     tier: 'sweep',
     reads: 'what the VMM answered `vmm`: exits it handled, by kind and direction',
     enabled: true,
-  };
-  readonly about = ExitsCollector.about;
-  readonly metrics;
-  private readonly cells;
-
-  constructor(
-    tables: Tables,
-    _host: Host,
-    @Optional() private readonly asker?: VmmAsker,
-  ) {
-    this.cells = new TopicCells(tables.instances, METRICS);
-    this.metrics = this.cells.metrics;
-  }
-
-  concerns(subject: Subject): boolean {
-    return hasAnswered(this.asker, subject);
-  }
-
-  collect(subject: Subject): Outcome {
-    const exits = topic(this.asker, subject, ({ exits }) => exits);
-    return isTold(exits) ? this.cells.put(subject.row, exits) : exits;
-  }
-}
+  },
+  metrics: METRICS,
+  of: ({ exits }) => exits,
+}) {}

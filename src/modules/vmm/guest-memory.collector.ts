@@ -1,12 +1,6 @@
-import { Injectable, Optional } from '@nestjs/common';
-import { Host } from '../../host/host.js';
-import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
 import { counter, gauge, type Metric, metric } from '../../model/metric.js';
-import { Outcome } from '../../model/outcome.js';
-import { Tables } from '../../model/tables.js';
 import { type GuestMemory, isTold } from './answer.js';
-import { VmmAsker } from './asker.js';
-import { hasAnswered, TopicCells, topic } from './topics.js';
+import { numbersOf } from './numbers-topic.js';
 
 const MILLISECOND_DECIMALS = 3;
 
@@ -53,41 +47,20 @@ const METRICS = {
 };
 
 /** The guest's memory as its own balloon driver last reported it: the only inside view that a host has without an agent in the guest. */
-@Injectable()
-export class GuestMemoryCollector implements Collector {
-  static readonly about: CollectorAbout = {
+export class GuestMemoryCollector extends numbersOf({
+  about: {
     name: 'guest_memory',
     tier: 'sweep',
     reads: 'what the VMM answered `vmm`: the last report of the guest’s balloon driver, and its age',
     enabled: true,
-  };
-  readonly about = GuestMemoryCollector.about;
-  readonly metrics;
-  private readonly cells;
-
-  constructor(
-    tables: Tables,
-    private readonly host: Host,
-    @Optional() private readonly asker?: VmmAsker,
-  ) {
-    this.cells = new TopicCells(tables.instances, METRICS);
-    this.metrics = this.cells.metrics;
-  }
-
-  concerns(subject: Subject): boolean {
-    return hasAnswered(this.asker, subject);
-  }
-
-  collect(subject: Subject): Outcome {
-    const guest = topic(this.asker, subject, ({ guest }) => guest);
-    return isTold(guest) ? this.cells.put(subject.row, { ...guest, ...used(guest), ...this.age(guest) }) : guest;
-  }
-
-  /** Clocks of guest and host do not matter: the VMM notes the time when a report comes. One from the future has just come. */
-  private age({ sampledMs }: GuestMemory): { sampleAgeMs?: number } {
-    return sampledMs === undefined ? {} : { sampleAgeMs: Math.max(0, this.host.clock.now() - sampledMs) };
-  }
-}
+  },
+  metrics: METRICS,
+  of: ({ guest }, { clock }) => (isTold(guest) ? { ...guest, ...used(guest), ...age(guest, clock.now()) } : guest),
+}) {}
 
 const used = ({ totalBytes, availableBytes }: GuestMemory): { usedBytes?: number } =>
   totalBytes === undefined || availableBytes === undefined ? {} : { usedBytes: totalBytes - availableBytes };
+
+/** Clocks of guest and host do not matter: the VMM notes the time when a report comes. One from the future has just come. */
+const age = ({ sampledMs }: GuestMemory, now: number): { sampleAgeMs?: number } =>
+  sampledMs === undefined ? {} : { sampleAgeMs: Math.max(0, now - sampledMs) };

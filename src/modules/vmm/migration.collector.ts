@@ -1,12 +1,6 @@
-import { Injectable, Optional } from '@nestjs/common';
-import { Host } from '../../host/host.js';
-import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
 import { gauge, type Metric, metric } from '../../model/metric.js';
-import { Outcome } from '../../model/outcome.js';
-import { Tables } from '../../model/tables.js';
 import { isTold, MIGRATION_STATES } from './answer.js';
-import { VmmAsker } from './asker.js';
-import { hasAnswered, TopicCells, topic } from './topics.js';
+import { numbersOf } from './numbers-topic.js';
 
 const MILLISECOND_DECIMALS = 3;
 
@@ -47,38 +41,13 @@ const PROGRESS = {
 };
 
 /** How a live migration goes, as its outgoing side tells. */
-@Injectable()
-export class MigrationCollector implements Collector {
-  static readonly about: CollectorAbout = {
+export class MigrationCollector extends numbersOf({
+  about: {
     name: 'migration',
     tier: 'sweep',
     reads: 'what the VMM answered `vmm`: state and progress of a live migration',
     enabled: true,
-  };
-  readonly about = MigrationCollector.about;
-  readonly metrics;
-  private readonly state;
-  private readonly progress;
-
-  constructor(
-    tables: Tables,
-    _host: Host,
-    @Optional() private readonly asker?: VmmAsker,
-  ) {
-    this.state = tables.instances.column(STATE);
-    this.progress = new TopicCells(tables.instances, PROGRESS);
-    this.metrics = [STATE, ...this.progress.metrics];
-  }
-
-  concerns(subject: Subject): boolean {
-    return hasAnswered(this.asker, subject);
-  }
-
-  collect(subject: Subject): Outcome {
-    const migration = topic(this.asker, subject, ({ migration }) => migration);
-    if (!isTold(migration)) return migration;
-    this.state.back[subject.row] = MIGRATION_STATES.indexOf(migration.state);
-    this.progress.put(subject.row, migration);
-    return Outcome.ok;
-  }
-}
+  },
+  metrics: { state: STATE, ...PROGRESS },
+  of: ({ migration }) => (isTold(migration) ? { ...migration, state: MIGRATION_STATES.indexOf(migration.state) } : migration),
+}) {}
