@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { AgentProcess, builtAgent } from './agent-process.js';
 import { Belongings } from './belongings.js';
 import { eventually } from './eventually.js';
-import { BASICS, compiler, describeWith, kvm, qemu } from './needs.js';
+import { BASICS, compiler, describeWith, expectOfMachine, kvm, qemu } from './needs.js';
 import { memberAt, numberAt } from './numbers.js';
 import { PidNamespace } from './pid-namespace.js';
 import { IDLE_MACHINE, startQemu } from './real-qemu.js';
@@ -96,7 +96,7 @@ describeWith('memory of real QEMUs, split', [...BASICS, builtAgent, compiler, kv
   it('guest RAM on hugetlbfs is there although no resident size has it', async (context) => {
     const own = new Belongings();
     try {
-      if (!reserveHugePages(own, RAM_MIB / 2)) context.skip();
+      expectOfMachine(context, reserveHugePages(own, RAM_MIB / 2), 'the kernel has no huge pages to give');
       const value = await machine('memory-backend-memfd,share=on,hugetlb=on,prealloc=on', own);
       expect(value('guest_huge')).toBeGreaterThanOrEqual(RAM);
       expect(value('guest_resident')).toBeGreaterThanOrEqual(RAM);

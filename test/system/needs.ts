@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
-import { describe, it } from 'vitest';
+import { describe, it, type TestContext } from 'vitest';
 
 /** Something a test cannot do without. `missing` says what is not there, in words for whoever runs the tests; undefined when all is. */
 export interface Need {
@@ -22,6 +22,14 @@ export function describeWith(title: string, needs: readonly Need[], body: () => 
     process.stderr.write(`skipped: ${title}: ${reasons.join('; ')}\n`);
     describe.skip(title, body);
   }
+}
+
+/** Ends a test on a machine that turns out to lack what it stands on: skipped with a printed reason, or failed, like a whole suite. */
+export function expectOfMachine(context: TestContext, has: boolean, reason: string): void {
+  if (has) return;
+  if (process.env.VMGAUGE_NO_SKIP === '1') throw new Error(reason);
+  process.stderr.write(`skipped: ${context.task.name}: ${reason}\n`);
+  context.skip(reason);
 }
 
 const paths = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'];

@@ -158,7 +158,7 @@ export class StatsView {
   private rates(instance: Instance, windowSeconds?: number): string {
     const rates = this.collection.rates(instance, windowSeconds);
     if (!rates) return 'null';
-    let json = `{"window_seconds":${rates.windowSeconds}`;
+    let json = `{"window_seconds":${round(rates.windowSeconds)}`;
     for (const [word, perSecond] of rates.perSecond) json += `,"${word}":${perSecond === null ? 'null' : round(perSecond)}`;
     const cores = rates.perSecond.get(CORES);
     const vcpus = this.vcpus?.front[instance.row];

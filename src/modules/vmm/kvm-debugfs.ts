@@ -87,7 +87,9 @@ export class KvmDebugfs {
   vcpuThreads(process: HeldProcess): Told<readonly VcpuThread[]> {
     const directory = this.directories.find(process);
     if (typeof directory === 'number') return directory;
-    const threads = directory.vcpus.flatMap((thread, index) => (directory.threads.has(thread) ? [{ index, threadId: thread }] : []));
+    const threads = directory.vcpus.flatMap((thread, index) =>
+      thread !== null && directory.threads.has(thread) ? [{ index, threadId: thread }] : [],
+    );
     return threads.length > 0 ? threads : Outcome.unsupported;
   }
 

@@ -17,8 +17,8 @@ const VM_DESCRIPTOR = 'anon_inode:kvm-vm';
 export interface VmDirectory {
   /** Path of one of its files. */
   path(file: string): string;
-  /** Thread that last ran each vCPU, in the order of KVM's numbers; 0 where none has yet. A vCPU that is unplugged keeps its last one. */
-  readonly vcpus: readonly number[];
+  /** Thread that last ran each vCPU, in the order of KVM's numbers; null where none has yet or it is not told. A vCPU that is unplugged keeps its last one. */
+  readonly vcpus: readonly (number | null)[];
   /** Thread ids of the process. */
   readonly threads: ReadonlySet<number>;
 }
@@ -102,14 +102,14 @@ export class KvmDirectories {
     const vcpus = this.vcpus(name);
     if (vcpus === null) return null;
     const path = (file: string): string => this.path(name, file);
-    const ran = vcpus.filter((thread) => thread !== 0);
+    const ran = vcpus.filter((thread) => thread !== null);
     if (ran.length > 0) return ran.some((thread) => threads.has(thread)) ? { path, vcpus, threads } : null;
     const descriptor = VM_NAME.exec(name)?.[2] ?? '';
     const link = this.host.tryLink(this.host.proc(String(process.pid), 'fd', descriptor));
     return link === VM_DESCRIPTOR ? { path, vcpus, threads } : null;
   }
 
-  private vcpus(name: string): number[] | null {
+  private vcpus(name: string): (number | null)[] | null {
     let entries: readonly string[];
     try {
       entries = this.host.list(this.path(name));
@@ -121,13 +121,14 @@ export class KvmDirectories {
     return numbers.sort((a, b) => a - b).map((number) => this.thread(this.path(name, `vcpu${number}`, 'pid')));
   }
 
-  /** 0 also where the kernel does not tell it (before Linux 6.0). */
-  private thread(path: string): number {
+  /** null where none has run it yet, or the kernel does not tell (before Linux 6.0). */
+  private thread(path: string): number | null {
     try {
       const length = this.host.readInto(path, this.buffer);
-      return parseStatistic(this.buffer.toString('latin1', 0, length)) ?? 0;
+      const thread = parseStatistic(this.buffer.toString('latin1', 0, length));
+      return thread !== null && thread > 0 ? thread : null;
     } catch (error) {
-      if (refusal(error) === Outcome.gone) return 0;
+      if (refusal(error) === Outcome.gone) return null;
       throw error;
     }
   }
