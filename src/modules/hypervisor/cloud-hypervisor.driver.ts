@@ -1,9 +1,9 @@
+import { known } from '../../model/known.js';
 import { mibToBytes } from '../../model/units.js';
 import { type CommandLine, hasAny, lastValueOf, parseLongWords, valuesOf } from './argv.js';
 import { heldNics, heldVcpus } from './descriptors.js';
 import type { Description, HypervisorDriver, ProcessEvidence } from './driver.js';
 import { identify } from './id-rules.js';
-import { known } from './known.js';
 import { type DeclaredNic, joinTaps, parseMac, passthroughNic } from './nics.js';
 import { runs } from './program.js';
 import { type Properties, parseBracketedProperties } from './properties.js';

@@ -1,8 +1,8 @@
 import { ID_PATTERN } from '../../model/instance.js';
+import { known } from '../../model/known.js';
 import { lastValueOf, parseLongWords } from './argv.js';
 import { heldNics, heldVcpus } from './descriptors.js';
 import type { Description, HypervisorDriver, ProcessEvidence } from './driver.js';
-import { known } from './known.js';
 import { KATA_SHIM } from './program.js';
 
 /** Dragonball, which runs as threads of Kata's shim: a shim that holds a kvm-vm is the VMM of its sandbox. */

@@ -1,10 +1,10 @@
 import { ID_PATTERN } from '../../model/instance.js';
+import { known } from '../../model/known.js';
 import { mibToBytes } from '../../model/units.js';
 import { type CommandLine, lastValueOf, parseLongWords } from './argv.js';
 import { heldNics, heldVcpus } from './descriptors.js';
 import type { Description, HypervisorDriver, ProcessEvidence } from './driver.js';
 import { identify } from './id-rules.js';
-import { known } from './known.js';
 import { type DeclaredNic, joinTaps, parseMac } from './nics.js';
 import { runs } from './program.js';
 import { type Properties, parseJsonProperties } from './properties.js';

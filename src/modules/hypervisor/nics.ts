@@ -1,6 +1,6 @@
 import type { Nic, NicKind } from '../../model/instance.js';
+import { known } from '../../model/known.js';
 import type { ProcessEvidence, TapDescriptor } from './driver.js';
-import { known } from './known.js';
 
 /** A NIC as the VMM was told to make it. */
 export interface DeclaredNic {

@@ -1,8 +1,8 @@
 import { ID_PATTERN } from '../../model/instance.js';
+import { known } from '../../model/known.js';
 import { type CommandLine, lastValueOf, valuesOf } from './argv.js';
 import type { Description, ProcessEvidence } from './driver.js';
 import { identify } from './id-rules.js';
-import { known } from './known.js';
 import { mergedProperties } from './qemu-shape.js';
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

@@ -1,7 +1,7 @@
 import type { NicKind } from '../../model/instance.js';
+import { known } from '../../model/known.js';
 import { type CommandLine, hasAny, valuesOf } from './argv.js';
 import type { ProcessEvidence } from './driver.js';
-import { known } from './known.js';
 import { type DeclaredNic, parseMac, passthroughNic } from './nics.js';
 import { type Properties, parseProperties } from './properties.js';
 import { parseCount, parseDescriptor } from './quantities.js';

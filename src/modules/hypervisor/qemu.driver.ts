@@ -1,8 +1,8 @@
+import { known } from '../../model/known.js';
 import { mibToBytes } from '../../model/units.js';
 import { type CommandLine, parseQemuWords, valuesOf } from './argv.js';
 import { heldNics, heldVcpus } from './descriptors.js';
 import type { Description, HypervisorDriver, ProcessEvidence } from './driver.js';
-import { known } from './known.js';
 import { type DeclaredNic, joinTaps } from './nics.js';
 import { runs } from './program.js';
 import { parseProperties } from './properties.js';

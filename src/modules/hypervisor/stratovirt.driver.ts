@@ -1,7 +1,7 @@
+import { known } from '../../model/known.js';
 import { parseQemuWords } from './argv.js';
 import { heldNics, heldVcpus } from './descriptors.js';
 import type { Description, HypervisorDriver, ProcessEvidence } from './driver.js';
-import { known } from './known.js';
 import { joinTaps } from './nics.js';
 import { runs } from './program.js';
 import { identityOf } from './qemu-identity.js';

@@ -1,6 +1,7 @@
+import { known } from '../../model/known.js';
 import type { Disk, DiskNumber, GuestMemory, Vnic, VnicNumber } from './answer.js';
 import type { ConfiguredDisk } from './cloud-hypervisor-info.js';
-import { countOf, type Fields, fieldsOf, known, parseFields } from './json-fields.js';
+import { countOf, type Fields, fieldsOf, parseFields } from './json-fields.js';
 
 /** What Cloud Hypervisor counts: `vm.counters` and, in versions after 54, `vm.balloon-stats`. */
 

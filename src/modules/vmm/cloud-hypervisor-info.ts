@@ -1,5 +1,6 @@
+import { known } from '../../model/known.js';
 import type { AllocatedMemory, Balloon, VmmState } from './answer.js';
-import { countOf, type Fields, fieldsIn, fieldsOf, known, parseFields, textOf } from './json-fields.js';
+import { countOf, type Fields, fieldsIn, fieldsOf, parseFields, textOf } from './json-fields.js';
 
 /** What Cloud Hypervisor tells of a VM's configuration: vmm/src/api/openapi/cloud-hypervisor.yaml, VmInfo. Unknown members are passed over. */
 

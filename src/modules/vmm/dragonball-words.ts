@@ -1,5 +1,6 @@
+import { known } from '../../model/known.js';
 import type { VmmEvents, VmmExits } from './answer.js';
-import { countOf, known } from './json-fields.js';
+import { countOf } from './json-fields.js';
 
 /** Families of Dragonball, src/dragonball/src/hypervisor_metrics.rs of Kata. All are totals since it began, whatever their type on the wire. */
 export const VCPU = 'kata_hypervisor_vcpu';

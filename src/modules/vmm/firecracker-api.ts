@@ -1,6 +1,7 @@
+import { known } from '../../model/known.js';
 import { mibToBytes } from '../../model/units.js';
 import type { AllocatedMemory, Balloon, Disk, GuestMemory, VmmState } from './answer.js';
-import { countOf, type Fields, fieldsIn, fieldsOf, known, parseFields, textOf } from './json-fields.js';
+import { countOf, type Fields, fieldsIn, fieldsOf, parseFields, textOf } from './json-fields.js';
 
 /** Answers of Firecracker's API, src/firecracker/swagger/firecracker.yaml; versions 0.25 to 1.17. Unknown members are passed over. */
 

@@ -43,8 +43,3 @@ export function textOf(value: unknown, limit: number): string | undefined {
   if (typeof value !== 'string' || value === '') return undefined;
   return oneLine(value, limit);
 }
-
-/** Without the members that are not known. */
-export const known = <T extends object>(members: { readonly [K in keyof T]: T[K] | undefined }): T =>
-  // Exactly the members that have a value are left.
-  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;

@@ -1,5 +1,6 @@
+import { known } from '../../../model/known.js';
 import type { Disk, DiskNumber } from '../answer.js';
-import { type Fields, fieldsIn, fieldsOf, known, sumOf, textOf } from '../json-fields.js';
+import { type Fields, fieldsIn, fieldsOf, sumOf, textOf } from '../json-fields.js';
 
 const NAME_LIMIT = 256;
 const FILE_LIMIT = 1024;

@@ -1,5 +1,6 @@
+import { known } from '../../../model/known.js';
 import type { GuestMemory } from '../answer.js';
-import { countOf, fieldsIn, fieldsOf, known } from '../json-fields.js';
+import { countOf, fieldsIn, fieldsOf } from '../json-fields.js';
 import { DEVICE_ROOTS } from './commands.js';
 
 /** Every spelling of the device: virtio-balloon-pci, -ccw, -device, -pci-transitional, -pci-non-transitional. */

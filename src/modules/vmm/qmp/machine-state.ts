@@ -1,6 +1,7 @@
 import type { InstanceState } from '../../../model/instance.js';
+import { known } from '../../../model/known.js';
 import { type AllocatedMemory, type Balloon, type VcpuThread, VMM_STATES, type VmmState, type VmmStateWord } from '../answer.js';
-import { countOf, fieldsIn, fieldsOf, known } from '../json-fields.js';
+import { countOf, fieldsIn, fieldsOf } from '../json-fields.js';
 import type { Dialect } from './dialect.js';
 
 /** RunState (qapi/run-state.json) in the house's words. */

@@ -1,5 +1,6 @@
+import { known } from '../../../model/known.js';
 import { MIGRATION_STATES, type Migration, type MigrationState } from '../answer.js';
-import { countOf, fieldsOf, known } from '../json-fields.js';
+import { countOf, fieldsOf } from '../json-fields.js';
 
 const BYTES_PER_MEGABIT = 125_000;
 
