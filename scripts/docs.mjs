@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { configTable } from '../dist/config/help.js';
 import { COLLECTORS } from '../dist/modules/collection/collectors.js';
+import { HOST_COLLECTORS } from '../dist/modules/collection/host-collectors.js';
 import { SOURCES } from '../dist/modules/instances/sources.js';
 import { apiPage } from './docs/api.mjs';
 import { families } from './docs/families.mjs';
@@ -14,7 +15,11 @@ const read = (name) => (existsSync(new URL(name, root)) ? readFileSync(new URL(n
 
 /** The toggles of this build, as the command line knows them. */
 const known = {
-  collectors: COLLECTORS.map(({ about }) => ({ name: about.name, enabled: about.enabled, help: `${about.reads}.` })),
+  collectors: [...COLLECTORS, ...HOST_COLLECTORS].map(({ about }) => ({
+    name: about.name,
+    enabled: about.enabled,
+    help: `${about.reads}.`,
+  })),
   sources: SOURCES.map(({ name, enabled, help }) => ({ name, enabled, help })),
 };
 

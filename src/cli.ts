@@ -11,13 +11,18 @@ import { type ConfigInput, loadConfig } from './config/load.js';
 import { readBounded } from './host/bounded.js';
 import { shown } from './model/terminal.js';
 import { COLLECTORS } from './modules/collection/collectors.js';
+import { HOST_COLLECTORS } from './modules/collection/host-collectors.js';
 import { SOURCES } from './modules/instances/sources.js';
 import { VERSION } from './version.js';
 
 const CONFIG_BYTES = 1 << 20;
 
 const known: Known = {
-  collectors: COLLECTORS.map(({ about }) => ({ name: about.name, enabled: about.enabled, help: `${about.reads}.` })),
+  collectors: [...COLLECTORS, ...HOST_COLLECTORS].map(({ about }) => ({
+    name: about.name,
+    enabled: about.enabled,
+    help: `${about.reads}.`,
+  })),
   sources: SOURCES.map(({ name, enabled, help }) => ({ name, enabled, help })),
 };
 const readFile = (path: string): string => readBounded(path, CONFIG_BYTES).toString('utf8');

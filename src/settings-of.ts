@@ -35,6 +35,13 @@ export function settingsOf(config: Config, readFile: (path: string) => string): 
     cloudHypervisorApi: config.vmmCloudHypervisor,
     firecrackerApi: config.vmmFirecracker,
     firecrackerMetrics: config.vmmFirecrackerMetrics,
+    ovsIntervalMs: config.ovsIntervalMs,
+    ovsDeadlineMs: config.ovsDeadlineMs,
+    ovsDirectories: config.ovsRunDirectories,
+    ovsFlowMonitor: config.ovsFlowMonitor,
+    antreaFamilies: config.antreaFamilies,
+    conntrackZonesIntervalMs: config.conntrackZonesIntervalMs,
+    conntrackZonesMaxEntries: config.conntrackZonesMaxEntries,
     exporterMetrics: !config.webDisableExporterMetrics,
   };
 }

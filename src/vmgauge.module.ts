@@ -7,6 +7,7 @@ import { CapabilitiesModule } from './modules/capabilities/capabilities.module.j
 import { CollectionModule } from './modules/collection/collection.module.js';
 import { InstancesModule } from './modules/instances/instances.module.js';
 import { MetricsModule } from './modules/metrics/metrics.module.js';
+import { NetworkModule } from './modules/network/network.module.js';
 import { ShimModule } from './modules/shim/shim.module.js';
 import { StatsModule } from './modules/stats/stats.module.js';
 import type { Dialogue } from './modules/vmm/dialogue.js';
@@ -54,6 +55,7 @@ export class VmgaugeModule {
       imports: [
         FoundationModule.register(options),
         InstancesModule.register(options.sources ?? []),
+        NetworkModule,
         ShimModule,
         VmmModule.register([...(options.dialogues ?? []), ...DIALOGUES]),
         CollectionModule,
@@ -62,7 +64,7 @@ export class VmgaugeModule {
         MetricsModule.register({ telemetryPath, exporterMetrics }),
       ],
       providers: [VmStats],
-      exports: [InstancesModule, ShimModule, VmmModule, CollectionModule, StatsModule, MetricsModule, VmStats],
+      exports: [InstancesModule, NetworkModule, ShimModule, VmmModule, CollectionModule, StatsModule, MetricsModule, VmStats],
     };
   }
 }

@@ -5,6 +5,7 @@ import { VMM_EXECUTABLES } from '../../dist/config/vmm-executables.js';
 import { declaredMetrics } from '../../dist/model/collector.js';
 import { Tables } from '../../dist/model/tables.js';
 import { COLLECTORS } from '../../dist/modules/collection/collectors.js';
+import { HostCollection } from '../../dist/modules/collection/host-collection.js';
 import { Exposition } from '../../dist/modules/metrics/exposition.js';
 import { TEXT } from '../../dist/modules/metrics/format.js';
 import { SelfFamilies } from '../../dist/modules/metrics/self.js';
@@ -27,6 +28,7 @@ const LABELS = {
   vnic: ['instance_id', 'device'],
   kvm_exit: ['instance_id', 'reason'],
   kvm_event: ['instance_id', 'event'],
+  switch_port: ['instance_id', 'port'],
 };
 
 /**
@@ -59,12 +61,19 @@ async function familiesOf(name) {
     const get = (token) => app.get(token, { strict: false });
     const declared = declaredFamilies(get(Tables), get);
     const { bytes, release } = await get(Exposition).page(TEXT, {});
-    const shown = ownFamilies(bytes.toString()).filter((family) => !declared.some((one) => one.name === family.name));
+    const ofHost = get(HostCollection).states.map(({ collector }) => ({ about: collector.about, families: collector.families() }));
+    const owners = new Map(ofHost.flatMap(({ about, families }) => families.map(({ name }) => [name, about])));
+    const owned = (family) => ({
+      ...family,
+      ...(owners.has(family.name) ? { group: owners.get(family.name).name, tier: owners.get(family.name).tier } : {}),
+    });
+    const shown = ownFamilies(bytes.toString())
+      .filter((family) => !declared.some((one) => one.name === family.name))
+      .map(owned);
     release();
-    const unseen = get(SelfFamilies)
-      .families()
+    const unseen = [...get(SelfFamilies).families(), ...ofHost.flatMap(({ families }) => families)]
       .filter((family) => !shown.some((one) => one.name === family.name))
-      .map((family) => (family.labelNames ? ownFamily(family) : { name: family.name, labels: UNSEEN }));
+      .map((family) => (family.labelNames ? owned(ownFamily(family)) : { name: family.name, labels: UNSEEN }));
     return [...declared, ...shown, ...unseen];
   } finally {
     await app.close();
@@ -101,6 +110,7 @@ const PLACES = {
   vcpu: 'cpu.vcpus[]',
   disk: 'disks[]',
   vnic: 'network.devices[]',
+  switch_port: 'network.switch_ports[]',
 };
 /** Tables of one column stand there as an object: a member a row. */
 const MEMBERS = { kvm_exit: 'exits.kvm.reasons', kvm_event: 'exits.kvm.events' };

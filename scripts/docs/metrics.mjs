@@ -1,6 +1,7 @@
 // docs/metrics.md and the table of the README.
 import { OUTCOMES, outcomeWords } from '../../dist/model/outcome.js';
 import { COLLECTORS } from '../../dist/modules/collection/collectors.js';
+import { HOST_COLLECTORS } from '../../dist/modules/collection/host-collectors.js';
 import { labelWords } from './families.mjs';
 import { cell, code, codes, table } from './markdown.mjs';
 
@@ -14,6 +15,7 @@ const TIERS = {
   sweep: 'every sweep: for a request when the last one is older than `collection.max-age`, else each `collection.interval`',
   slow: 'each `collection.slow-interval`, spread over the instances',
   threads: 'each `collector.wait.interval`, because it reads a file for each thread',
+  timer: 'on a timer of its own, beside the sweeps',
   detached: 'one instance after the other beside the sweeps, each `collector.pss.interval`',
 };
 
@@ -94,7 +96,7 @@ ${table(
 
 ${table(
   ['Collector', 'When', 'Default', 'Reads'],
-  COLLECTORS.map(({ about }) => [code(about.name), about.tier, about.enabled ? 'on' : 'off', cell(about.reads)]),
+  [...COLLECTORS, ...HOST_COLLECTORS].map(({ about }) => [code(about.name), about.tier, about.enabled ? 'on' : 'off', cell(about.reads)]),
 )}
 
 ${table(
@@ -107,4 +109,5 @@ ${table(
 ${table(['Reason', 'Outcome', 'What it means', 'What changes it'], reasonRows())}
 `;
 
-for (const { about } of COLLECTORS) if (!TIERS[about.tier]) throw new Error(`the tier ${about.tier} is not described`);
+for (const { about } of [...COLLECTORS, ...HOST_COLLECTORS])
+  if (!TIERS[about.tier]) throw new Error(`the tier ${about.tier} is not described`);

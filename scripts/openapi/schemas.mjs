@@ -1,5 +1,7 @@
 // Schemas of everything but statistics: the shapes that stats/instance.view.ts and health/ build by hand. Tests hold them against answers.
+
 import { COMPANION_ROLES, ID_PATTERN, NIC_KINDS, RUNTIMES } from '../../dist/model/instance.js';
+import { HOST_COLLECTORS } from '../../dist/modules/collection/host-collectors.js';
 import { capabilitySchemas } from './capabilities.mjs';
 import { problemSchema } from './problems.mjs';
 import { registrationSchemas } from './registration.mjs';
@@ -92,6 +94,13 @@ export function schemas(tables, collectors) {
       collected_at: maybe('string', 'Start of the sweep.', { format: 'date-time' }),
       skew_ms: { type: 'number', description: 'Time between the reading of the first and of the last instance.' },
       sequence: { type: 'integer', description: 'Number of the sweep since the agent started.' },
+      host: object('The host itself; its numbers are on the Prometheus page.', {
+        collectors: {
+          type: 'object',
+          description: `How each collector of the host did, by name: ${HOST_COLLECTORS.map(({ about }) => about.name).join(', ')}.`,
+          additionalProperties: ref('CollectorReport'),
+        },
+      }),
       instances: list(ref('InstanceStats'), 'Sorted by id.'),
     }),
     ...registrationSchemas(),

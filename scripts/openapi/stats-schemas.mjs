@@ -165,7 +165,7 @@ export function statsSchemas(tables, collectors) {
       },
     }),
     CollectorReport: {
-      ...object('How one collector did for one instance.', {
+      ...object('How one collector did for one instance, or for the host.', {
         outcome,
         seconds: maybe('number', 'Time its last turn took.'),
         age_seconds: maybe('number', 'Age of what it read, at the time of the sweep; 0 for what every sweep reads.'),

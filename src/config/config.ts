@@ -1,9 +1,10 @@
 import { IsBoolean, IsIn } from 'class-validator';
-import { FIRECRACKER_METRICS, QMP_MODES } from '../model/settings.js';
+import { ANTREA_FAMILIES, FIRECRACKER_METRICS, QMP_MODES } from '../model/settings.js';
 import { bool, choice, count, duration, list, text } from './kind.js';
 import { Setting } from './setting.js';
 import {
   AreAbsoluteGlobs,
+  AreAbsolutePaths,
   AreMetricPrefixes,
   AreShimRuntimes,
   AreSocketGlobs,
@@ -298,6 +299,58 @@ export class Config {
   })
   @IsIn(FIRECRACKER_METRICS)
   readonly vmmFirecrackerMetrics: (typeof FIRECRACKER_METRICS)[number] = 'file';
+
+  @Setting({
+    key: 'ovs.interval',
+    kind: duration,
+    help: 'How often Open vSwitch is asked for its tables, ports and meters: about 2 ms of its CPU a bridge.',
+  })
+  @BetweenDurations(SECOND, HOUR)
+  readonly ovsIntervalMs: number = 15 * SECOND;
+
+  @Setting({ key: 'ovs.deadline', kind: duration, help: 'Longest time that one poll of one bridge or of the database may take.' })
+  @BetweenDurations(50, 10 * SECOND)
+  readonly ovsDeadlineMs: number = SECOND;
+
+  @Setting({
+    key: 'ovs.run-directories',
+    kind: list('DIR'),
+    help: 'Where Open vSwitch has its sockets (db.sock, BRIDGE.mgmt). A path below /run is looked for below path.run. Empty: it is not looked for.',
+  })
+  @AreAbsolutePaths()
+  readonly ovsRunDirectories: readonly string[] = ['/run/openvswitch', '/run/antrea/openvswitch'];
+
+  @Setting({
+    key: 'ovs.flow-monitor',
+    kind: bool,
+    help: 'Have each bridge tell of every change of its flows, to count them. The switch sends a message a change.',
+  })
+  @IsBoolean()
+  readonly ovsFlowMonitor: boolean = false;
+
+  @Setting({
+    key: 'antrea.families',
+    kind: choice(ANTREA_FAMILIES),
+    help: 'Families of the Antrea agent that the host itself can tell, under their names: where a bridge of Antrea is (auto), always (on), never (off). One that an upstream delivers is not given twice.',
+  })
+  @IsIn(ANTREA_FAMILIES)
+  readonly antreaFamilies: (typeof ANTREA_FAMILIES)[number] = 'auto';
+
+  @Setting({
+    key: 'conntrack.zones-interval',
+    kind: duration,
+    help: 'How often tracked connections are counted by zone, which walks through all of them.',
+  })
+  @BetweenDurations(SECOND, DAY)
+  readonly conntrackZonesIntervalMs: number = MINUTE;
+
+  @Setting({
+    key: 'conntrack.zones-max-entries',
+    kind: count,
+    help: 'Connections beyond which they are not counted by zone: each costs 2 to 4 µs of CPU.',
+  })
+  @Between(0, 100_000_000)
+  readonly conntrackZonesMaxEntries: number = 200_000;
 
   @Setting({ key: 'log.level', kind: choice(LOG_LEVELS), help: 'Least weight of a line that is written.', reload: true })
   @IsIn(LOG_LEVELS)

@@ -21,6 +21,8 @@ export const IsPathOrEmpty = (): PropertyDecorator => Matches(/^\P{Cc}*$/u, { me
 export const AreAbsoluteGlobs = (): PropertyDecorator =>
   Matches(/^\/\P{Cc}+$/u, { each: true, message: 'must be absolute paths, where * stands for any characters but /' });
 
+export const AreAbsolutePaths = (): PropertyDecorator => Matches(/^\/\P{Cc}+$/u, { each: true, message: 'must be absolute paths' });
+
 /** The pairs that may be asked at all, so that no configuration can name one whose shim dies of the question. */
 export const AreShimRuntimes = (): PropertyDecorator =>
   IsIn(ASKABLE_SHIMS, { each: true, message: `may hold ${ASKABLE_SHIMS.join(', ')} only: any other shim could die of being asked` });

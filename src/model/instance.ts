@@ -29,10 +29,11 @@ export const NAME_LIMIT = 256;
 
 /**
  * Where a NIC's frames can be counted on the host.
- * `tap`: counters are the guest's, mirrored. `macvtap`: counters are already the guest's.
+ * `tap`: counters are the guest's, mirrored; so are those of `veth`, the host's end of a pair whose other end is the guest's or its pod's.
+ * `macvtap`: counters are already the guest's.
  * The others never pass a host interface that belongs to the instance: unsupported, not 0.
  */
-export const NIC_KINDS = ['tap', 'macvtap', 'user', 'vhost-user', 'vdpa', 'passthrough', 'socket', 'other'] as const;
+export const NIC_KINDS = ['tap', 'macvtap', 'veth', 'user', 'vhost-user', 'vdpa', 'passthrough', 'socket', 'other'] as const;
 export type NicKind = (typeof NIC_KINDS)[number];
 
 export interface Nic {

@@ -7,7 +7,7 @@ export type MetricType = 'counter' | 'gauge';
 
 /**
  * Label sets that a row carries, rendered once when the row is made. `sandbox_vmm_interface`: those of `sandbox_interface`, and only the rows
- * of sandboxes whose VMM is a process of its own. The last five are rows of the tables of parts, one each.
+ * of sandboxes whose VMM is a process of its own. The last six are rows of the tables of parts, one each.
  */
 export type Identity =
   | 'id'
@@ -20,7 +20,8 @@ export type Identity =
   | 'disk'
   | 'vnic'
   | 'kvm_exit'
-  | 'kvm_event';
+  | 'kvm_event'
+  | 'switch_port';
 
 /** A Prometheus family. Two metrics may share one family when static labels tell them apart. */
 export interface Family {

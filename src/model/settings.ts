@@ -1,4 +1,8 @@
+import type { UpstreamSettings } from './upstream.js';
+
 export const QMP_MODES = ['off', 'reserved', 'opportunistic'] as const;
+
+export const ANTREA_FAMILIES = ['auto', 'on', 'off'] as const;
 export const FIRECRACKER_METRICS = ['off', 'file', 'fifo'] as const;
 
 /** What the rooms need of the configuration. Members that a reload may change are read at each use. */
@@ -47,6 +51,22 @@ export class Settings {
   firecrackerApi = true;
   /** Metrics of Firecracker: not read, read from a regular file, or taken out of a FIFO as well, which has room for one reader only. */
   firecrackerMetrics: (typeof FIRECRACKER_METRICS)[number] = 'file';
+  /** Between two polls of Open vSwitch. */
+  ovsIntervalMs = 15_000;
+  /** Of one poll of one bridge or database. */
+  ovsDeadlineMs = 1000;
+  /** Run directories of Open vSwitch, absolute; those below /run are looked for below the host's run directory. */
+  ovsDirectories: readonly string[] = ['/run/openvswitch', '/run/antrea/openvswitch'];
+  /** Whether each bridge is asked to tell of every change of its flows. */
+  ovsFlowMonitor = false;
+  /** Whether families of the Antrea agent that a host can know are given: where a bridge of Antrea is, always, never. */
+  antreaFamilies: (typeof ANTREA_FAMILIES)[number] = 'auto';
+  /** Between two counts of connections by zone. */
+  conntrackZonesIntervalMs = 60_000;
+  /** Connections beyond which they are not counted by zone: each costs 2 to 4 µs. */
+  conntrackZonesMaxEntries = 200_000;
+  /** Other exporters whose pages are passed on, by name ascending. */
+  upstreams: readonly UpstreamSettings[] = [];
   /** Leaves out what the agent says of its own process. */
   exporterMetrics = true;
 }

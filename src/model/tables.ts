@@ -11,11 +11,19 @@ export interface PartKey {
   words?: PartWords;
 }
 
-/** A disk as the VMM describes it. */
+/** A disk as the VMM describes it, or a port as its switch does. */
 export interface PartWords {
   readonly file?: string;
   readonly format?: string;
   readonly readOnly?: boolean;
+  /** The switch that the port is at. */
+  readonly bridge?: string;
+  /** The kernel device behind it, where it is an instance's own. */
+  readonly interface?: string;
+  readonly ofPort?: number;
+  readonly vlan?: number;
+  /** What whoever plugged it in calls it: `iface-id` of libvirt, OpenStack and OVN, the pod of Antrea. */
+  readonly ifaceId?: string;
 }
 
 /** An interface; one that has no name yet has an empty one. */
@@ -44,6 +52,7 @@ export class Tables {
   readonly vnics = new Table<PartKey>(byParentAndName);
   readonly kvmExits = new Table<PartKey>(byParentAndName);
   readonly kvmEvents = new Table<PartKey>(byParentAndName);
+  readonly switchPorts = new Table<PartKey>(byParentAndName);
 
   private readonly all = [this.instances, this.interfaces, this.sandboxes, this.sandboxInterfaces, ...PARTS.map((part) => this[part])];
 

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { PARTS } from '../../src/model/parts.js';
 import { Settings } from '../../src/model/settings.js';
 import { COLLECTORS } from '../../src/modules/collection/collectors.js';
+import { HOST_COLLECTORS } from '../../src/modules/collection/host-collectors.js';
 import { DRIVERS } from '../../src/modules/hypervisor/drivers.js';
 import { SOURCES } from '../../src/modules/instances/sources.js';
 import { ClientFamilies } from '../../src/modules/metrics/client-families.js';
@@ -14,6 +15,7 @@ import { KataMonitor } from '../../src/modules/metrics/kata-monitor.js';
 import { PROCESS_METRICS } from '../../src/modules/metrics/process-metrics.js';
 import { SelfFamilies } from '../../src/modules/metrics/self.js';
 import { FakeProc } from '../fake-proc.js';
+import { hostCollectorsOn } from '../host-collectors.js';
 import { House } from '../house.js';
 
 const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
@@ -48,12 +50,16 @@ const ofKata = new KataFamilies(house.tables, monitor, [kata]);
 afterAll(() => monitor.onApplicationShutdown());
 const self = new SelfFamilies(house.registry, house.collection, house.discovery, house.host, ofKata).families();
 
+const collectorsOfHost = await hostCollectorsOn(proc.host());
+afterAll(() => collectorsOfHost.close());
+const ofHost = collectorsOfHost.states.flatMap(({ collector }) => collector.families());
+
 /** Every family that a page can show: declared with a column, made for each page, held by the client library. */
 async function allFamilies(): Promise<readonly FamilyHead[]> {
   for (const provider of PROCESS_METRICS) if (typeof provider === 'object' && 'useFactory' in provider) await provider.useFactory();
   const client = await new ClientFamilies().families();
   expect(client).toHaveLength(PROCESS_METRICS.length);
-  return [...declared, ...self, ...client];
+  return [...declared, ...self, ...ofHost, ...client];
 }
 
 const unique = (words: readonly unknown[]): void => expect(words).toHaveLength(new Set(words).size);
@@ -64,7 +70,17 @@ describe('THE LISTS', () => {
     for (const { file, members } of files) expect(members, file).toHaveLength(1);
     expect(new Set(files.flatMap(({ members }) => members))).toEqual(new Set(COLLECTORS));
     expect(COLLECTORS).toHaveLength(files.length);
-    unique(COLLECTORS.map(({ about }) => about.name));
+  });
+
+  it('host collectors: every *.host-collector.ts exports one class, and it is listed', async () => {
+    const files = await exportsOf('.host-collector.ts');
+    for (const { file, members } of files) expect(members, file).toHaveLength(1);
+    expect(new Set(files.flatMap(({ members }) => members))).toEqual(new Set(HOST_COLLECTORS));
+    expect(HOST_COLLECTORS).toHaveLength(files.length);
+  });
+
+  it('collectors of instances and of the host have names of their own', () => {
+    unique([...COLLECTORS, ...HOST_COLLECTORS].map(({ about }) => about.name));
   });
 
   it('drivers: every *.driver.ts exports one driver, and it is listed', async () => {
@@ -142,7 +158,7 @@ describe('families', () => {
 
   it('have a known prefix, and words of lower case', async () => {
     for (const { name } of await allFamilies())
-      expect(name).toMatch(/^(hypeman_vm|kata_(shim|hypervisor|virtiofsd|monitor)|vmgauge)(_[a-z]+)+$/);
+      expect(name).toMatch(/^(antrea_agent|hypeman_vm|kata_(shim|hypervisor|virtiofsd|monitor)|vmgauge)(_[a-z]+)+$/);
   });
 
   it('have a sentence of help', async () => {
@@ -153,7 +169,7 @@ describe('families', () => {
   });
 
   it('end in _total when they are counters, and only then', () => {
-    for (const { name, type } of [...declared, ...self].filter(({ name }) => !FIXED_NAMES.has(name))) {
+    for (const { name, type } of [...declared, ...self, ...ofHost].filter(({ name }) => !FIXED_NAMES.has(name))) {
       expect(name.endsWith('_total'), name).toBe(type === 'counter');
     }
   });
@@ -181,6 +197,7 @@ describe('families', () => {
 
   it('are spelt once in the source', () => {
     const source = FILES.map((file) => readFileSync(join(SRC, file), 'utf8')).join('\n');
-    for (const { name } of [...declared, ...self]) expect(source.split(new RegExp(`'${name}'`)).length - 1, name).toBeLessThanOrEqual(1);
+    for (const { name } of [...declared, ...self, ...ofHost])
+      expect(source.split(new RegExp(`'${name}'`)).length - 1, name).toBeLessThanOrEqual(1);
   });
 });

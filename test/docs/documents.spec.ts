@@ -5,6 +5,7 @@ import { declarations, type Known } from '../../src/config/declarations.js';
 import { ERRORS } from '../../src/model/errors.js';
 import { OUTCOMES, outcomeWords } from '../../src/model/outcome.js';
 import { COLLECTORS } from '../../src/modules/collection/collectors.js';
+import { HOST_COLLECTORS } from '../../src/modules/collection/host-collectors.js';
 import { SOURCES } from '../../src/modules/instances/sources.js';
 import { Agent } from '../e2e/agent.js';
 import { STORIES } from '../e2e/stories.js';
@@ -60,7 +61,7 @@ describe('the metrics', () => {
 
   it('come from the collectors that docs/metrics.md lists', () => {
     const listed = firstCells(between(METRICS, '## Collectors', '## Why'));
-    expect(listed).toEqual(COLLECTORS.map(({ about }) => about.name));
+    expect(listed).toEqual([...COLLECTORS, ...HOST_COLLECTORS].map(({ about }) => about.name));
   });
 
   it('are missing for the reasons that docs/metrics.md lists', () => {
@@ -86,7 +87,7 @@ describe('the metrics', () => {
 describe('the settings', () => {
   it('are exactly those of the README', () => {
     const known: Known = {
-      collectors: COLLECTORS.map(({ about }) => ({ name: about.name, enabled: about.enabled, help: about.reads })),
+      collectors: [...COLLECTORS, ...HOST_COLLECTORS].map(({ about }) => ({ name: about.name, enabled: about.enabled, help: about.reads })),
       sources: SOURCES.map(({ name, enabled, help }) => ({ name, enabled, help })),
     };
     const documented = firstCells(between(README, '<!-- config:begin -->', '<!-- config:end -->'));

@@ -105,6 +105,8 @@ export class Agent {
 const quiet = (root: string): Partial<Settings> => ({
   sweepIntervalMs: NEVER_MS,
   rescanIntervalMs: NEVER_MS,
+  ovsIntervalMs: NEVER_MS,
+  conntrackZonesIntervalMs: NEVER_MS,
   // Nobody answers behind a recorded socket.
   vmmIntervalMs: NEVER_MS,
   qmpMode: 'off',

@@ -148,7 +148,7 @@ describe('GET /instances', () => {
     const empty = await start('empty');
     await empty.get('/instances').expect(200, { instances: [], next_cursor: null });
     const all = JSON.parse(await empty.text('/stats'));
-    expect(all).toEqual({ collected_at: '2026-01-02T04:00:00.000Z', skew_ms: 0, sequence: 2, instances: [] });
+    expect(all).toEqual({ collected_at: '2026-01-02T04:00:00.000Z', skew_ms: 0, sequence: 2, host: expect.anything(), instances: [] });
     expect(await empty.text('/stats', { accept: 'application/x-ndjson' })).toBe('');
     started.splice(started.indexOf(empty), 1);
     await empty.stop();

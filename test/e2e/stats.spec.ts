@@ -87,7 +87,7 @@ describe('GET /instances/{id}/stats', () => {
 describe('GET /stats', () => {
   it('gives all running instances of one sweep, each as its own route gives it', async () => {
     const all = JSON.parse(await agent.text('/stats'));
-    expect(Object.keys(all)).toEqual(['collected_at', 'skew_ms', 'sequence', 'instances']);
+    expect(Object.keys(all)).toEqual(['collected_at', 'skew_ms', 'sequence', 'host', 'instances']);
     expect(all.instances.map((stats: { instance_name: string }) => stats.instance_name)).toEqual(['db', 'build', 'web']);
     for (const stats of all.instances) expect(stats).toEqual(JSON.parse(await agent.text(`/instances/${stats.instance_id}/stats`)));
   });

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { FakeProc } from '../../../test/fake-proc.js';
 import { House, ToldSource } from '../../../test/house.js';
 import { Agent } from './agent.js';
+import { HostCollection } from './host-collection.js';
 
 const NEVER_MS = 2 ** 31 - 1;
 
@@ -23,7 +24,13 @@ beforeEach(async () => {
   source = new WatchingSource();
   house = new House(proc.host(), undefined, { sources: [source] });
   Object.assign(house.settings, { rescanIntervalMs: NEVER_MS, sweepIntervalMs: NEVER_MS });
-  agent = new Agent(house.host, house.settings, house.registry, house.collection, house.discovery, [source]);
+  const ofHost = new HostCollection(
+    [],
+    () => true,
+    house.host.clock,
+    () => undefined,
+  );
+  agent = new Agent(house.host, house.settings, house.registry, house.collection, house.discovery, ofHost, [source]);
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   await agent.onApplicationBootstrap();
 });

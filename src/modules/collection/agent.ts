@@ -7,6 +7,7 @@ import type { Instance } from '../instances/instance.js';
 import { Registry } from '../instances/registry.js';
 import { INSTANCE_SOURCES } from '../instances/sources.js';
 import { Collection } from './collection.js';
+import { HostCollection } from './host-collection.js';
 import type { CollectorState } from './sampler.js';
 
 const DRY_SWEEPS = 2;
@@ -14,6 +15,8 @@ const DRY_SWEEPS = 2;
 const DETACHED_SHARE = 0.01;
 const DETACHED_IDLE_MS = 1000;
 const SOON_MS = 250;
+/** What the host's own collectors may take before the agent is ready without them. */
+const FIRST_MS = 1000;
 
 /** What keeps the house going: rescans, background sweeps, detached collectors. Each waits for its own last turn before the next. */
 @Injectable()
@@ -32,6 +35,7 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly registry: Registry,
     private readonly collection: Collection,
     private readonly discovery: Discovery,
+    private readonly ofHost: HostCollection,
     @Inject(INSTANCE_SOURCES) private readonly sources: readonly InstanceSource[],
   ) {}
 
@@ -39,6 +43,7 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
   async onApplicationBootstrap(): Promise<void> {
     for (const source of this.sources) await source.start?.(() => this.rescanSoon());
     await this.rescan();
+    await this.ofHost.start(FIRST_MS);
     for (let sweep = 0; sweep < DRY_SWEEPS; sweep++) await this.collection.sweep();
     this.warm = true;
     this.every(
@@ -56,6 +61,7 @@ export class Agent implements OnApplicationBootstrap, OnApplicationShutdown {
     this.stopped = true;
     for (const timer of this.timers) clearTimeout(timer);
     this.timers.clear();
+    this.ofHost.stop();
     for (const source of this.sources) await source.stop?.();
   }
 

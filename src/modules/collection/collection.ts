@@ -33,6 +33,8 @@ export class Collection {
   readonly history: History;
   /** Called in the sweep that finds an instance's process gone, while its row still holds the closing sample in `back`. */
   onEnd: (instance: Instance) => void = () => undefined;
+  /** Called in every sweep: what is read of the host itself. */
+  onSweep: () => void = () => undefined;
   private running: Promise<void> | null = null;
   private readers = 0;
   private released: (() => void) | null = null;
@@ -110,6 +112,7 @@ export class Collection {
     this.tables.begin();
     this.sampler.begin();
     await this.applyChanges(slicer, startedAt);
+    this.onSweep();
     await this.shared(slicer);
     const firstAt = clock.monotonic();
     const lastAt = await this.sampleAll(slicer, startedMs);

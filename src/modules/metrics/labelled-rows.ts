@@ -122,5 +122,6 @@ export function labelledRows(tables: Tables, cri: boolean): Readonly<Record<Iden
     vnic: new RowsOf(tables.vnics, part('device')),
     kvm_exit: new RowsOf(tables.kvmExits, part('reason')),
     kvm_event: new RowsOf(tables.kvmEvents, part('event')),
+    switch_port: new RowsOf(tables.switchPorts, part('port')),
   };
 }

@@ -1,9 +1,11 @@
 import { Injectable, Optional } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import { label } from '../../model/labels.js';
+import { Outcome, outcomeWords } from '../../model/outcome.js';
 import { millisecondsToSeconds } from '../../model/units.js';
 import { VERSION } from '../../version.js';
 import { Collection } from '../collection/collection.js';
+import { HostCollection } from '../collection/host-collection.js';
 import { Discovery } from '../instances/discovery.js';
 import { Registry } from '../instances/registry.js';
 import { InstanceFamilies } from './instance-families.js';
@@ -23,6 +25,7 @@ export class SelfFamilies {
     private readonly discovery: Discovery,
     private readonly host: Host,
     @Optional() private readonly kata?: KataFamilies,
+    @Optional() private readonly ofHost?: HostCollection,
   ) {
     this.reloadSuccessMs = host.clock.now();
     this.instances = new InstanceFamilies(registry, collection);
@@ -39,6 +42,7 @@ export class SelfFamilies {
       ...this.agentFamilies(),
       ...this.instances.families(),
       ...this.collectorFamilies(),
+      ...this.hostCollectorFamilies(),
       ...this.sweepFamilies(),
       ...this.sourceFamilies(),
       ...this.discoveryFamilies(),
@@ -71,21 +75,21 @@ export class SelfFamilies {
   }
 
   private collectorFamilies(): OwnFamily[] {
-    const states = [...this.collection.sampler.active].sort((a, b) => (a.collector.about.name < b.collector.about.name ? -1 : 1));
+    const ofInstances = this.collection.sampler.active.map((state) => ({ ...state, seconds: state.sweepSeconds }));
+    const states = [...ofInstances, ...(this.ofHost?.active ?? [])].sort(byCollector);
     const wallOffset = this.host.clock.now() - this.host.clock.monotonic();
     return [
       {
         name: 'vmgauge_collector_duration_seconds',
         type: 'gauge',
-        help: 'Time the collector took in the last sweep, all instances.',
+        help: 'Time the collector took in the last sweep, all instances; of a collector of the host itself its last reading, waiting included.',
         unit: 'seconds',
-        samples: () =>
-          states.map(({ collector, sweepSeconds }) => ({ labels: label('collector', collector.about.name), value: sweepSeconds })),
+        samples: () => states.flatMap(({ collector, seconds }) => one(seconds, { collector: collector.about.name })),
       },
       {
         name: 'vmgauge_collector_last_success_timestamp_seconds',
         type: 'gauge',
-        help: 'When the collector last read any instance.',
+        help: 'When the collector last read any instance, or the host.',
         unit: 'seconds',
         samples: () =>
           states.flatMap(({ collector, lastSuccessMs }) =>
@@ -97,6 +101,28 @@ export class SelfFamilies {
         type: 'counter',
         help: 'Unexpected errors inside a collector: defects of the agent, please report them.',
         samples: () => states.map(({ collector, unexpected }) => ({ labels: label('collector', collector.about.name), value: unexpected })),
+      },
+    ];
+  }
+
+  private hostCollectorFamilies(): OwnFamily[] {
+    const states = [...(this.ofHost?.active ?? [])].sort(byCollector);
+    return [
+      {
+        name: 'vmgauge_host_collector_success',
+        type: 'gauge',
+        help: '1 when the collector read the host, 0 when what it reads is absent or failed; vmgauge_host_collector_outcome says why.',
+        samples: () => states.flatMap(({ collector, outcome }) => one(outcome === Outcome.ok ? 1 : 0, { collector: collector.about.name })),
+      },
+      {
+        name: 'vmgauge_host_collector_outcome',
+        type: 'gauge',
+        help: 'Always 1: how the last reading of the host went, outcome ok, absent or failed and the reason.',
+        samples: () =>
+          states.flatMap(({ collector, outcome: code }) => {
+            const { outcome, reason = '' } = outcomeWords(code);
+            return one(1, { collector: collector.about.name, outcome, reason });
+          }),
       },
     ];
   }
@@ -193,4 +219,10 @@ export class SelfFamilies {
       },
     ];
   }
+}
+
+const byCollector = (a: Named, b: Named): number => (a.collector.about.name < b.collector.about.name ? -1 : 1);
+
+interface Named {
+  readonly collector: { readonly about: { readonly name: string } };
 }

@@ -7,6 +7,7 @@ import type { Subject } from '../../model/collector.js';
 import { timestamp } from '../../model/units.js';
 import { Collection } from '../collection/collection.js';
 import { Instance } from '../instances/instance.js';
+import { HostView } from './host.view.js';
 import { parseWindow } from './instances.controller.js';
 import { StatsView } from './stats.view.js';
 
@@ -19,6 +20,7 @@ export class StatsController {
   constructor(
     private readonly collection: Collection,
     private readonly stats: StatsView,
+    private readonly ofHost: HostView,
   ) {}
 
   @Get()
@@ -54,7 +56,7 @@ export class StatsController {
     const instances = this.collection.order.keys.filter(isInstance);
     for await (const document of this.stats.documents(instances, windowSeconds)) documents.push(document);
     if (lines) return documents.map((document) => `${document}\n`);
-    const head = `{"collected_at":${JSON.stringify(timestamp(startedMs))},"skew_ms":${Number(skewMs.toFixed(3))},"sequence":${sequence},"instances":[`;
+    const head = `{"collected_at":${JSON.stringify(timestamp(startedMs))},"skew_ms":${Number(skewMs.toFixed(3))},"sequence":${sequence},"host":{${this.ofHost.json()}},"instances":[`;
     return [head, ...documents.map((document, index) => (index === 0 ? document : `,${document}`)), ']}'];
   }
 }

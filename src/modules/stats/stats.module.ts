@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { HostView } from './host.view.js';
 import { InstanceView } from './instance.view.js';
 import { InstancesController } from './instances.controller.js';
 import { RegistrationController } from './registration.controller.js';
@@ -7,7 +8,7 @@ import { StatsView } from './stats.view.js';
 
 /** JSON views. */
 @Module({
-  providers: [StatsView, InstanceView],
+  providers: [StatsView, HostView, InstanceView],
   controllers: [InstancesController, StatsController, RegistrationController],
   exports: [StatsView],
 })

@@ -4,12 +4,13 @@ import { Slicer } from '../../host/slicer.js';
 import type { Subject } from '../../model/collector.js';
 import { Outcome, outcomeWords } from '../../model/outcome.js';
 import type { Column } from '../../model/table.js';
-import { Tables } from '../../model/tables.js';
+import { type PartKey, Tables } from '../../model/tables.js';
 import { timestamp } from '../../model/units.js';
 import { Collection } from '../collection/collection.js';
 import type { CollectorState } from '../collection/sampler.js';
 import type { Instance } from '../instances/instance.js';
-import { CellTemplate, cell, type Generation, groupTemplates } from './document.js';
+import { CellTemplate, cell, type Generation, groupTemplates, memberTemplate } from './document.js';
+import { PartsView } from './parts.view.js';
 import { RowsByParent } from './rows-by-parent.js';
 import { ShimView } from './shim.view.js';
 import { VmmView } from './vmm.view.js';
@@ -73,6 +74,8 @@ export class StatsView {
   private readonly interfaceRows: RowsByParent;
   private readonly shim: ShimView;
   private readonly vmm: VmmView;
+  private readonly switchPorts: PartsView;
+  private readonly conntrack: CellTemplate;
   private readonly reports: readonly CollectorReport[];
   /** The closing sample, before and after the word for the state: a sandbox whose shim outlives its VMM is not stopped. */
   private readonly closing = new WeakMap<Instance, readonly [string, string]>();
@@ -96,6 +99,8 @@ export class StatsView {
     this.interfaceRows = new RowsByParent(tables.interfaces);
     this.shim = new ShimView(tables);
     this.vmm = new VmmView(tables, collection.sampler.states, this.groups.get('vmm'));
+    this.switchPorts = new PartsView(tables, 'switchPorts', collection.sampler.states, switchPort);
+    this.conntrack = memberTemplate(tables.instances.columns, 'network.conntrack');
     this.reports = collection.sampler.states.map(reportOf);
     collection.onEnd = (instance) => this.closing.set(instance, this.parts(instance, 'back'));
   }
@@ -139,7 +144,8 @@ export class StatsView {
         `,"generation":${born},"collected_at":${JSON.stringify(timestamp(collectedMs))},"started_at":${JSON.stringify(timestamp(instance.startedMs))}` +
         `,"cpu":{${this.group('cpu', row, generation)},"vcpus":${vmm.list('vcpus', instance, generation)}}` +
         `,"memory":{${this.group('memory', row, generation)}},"disks":${vmm.list('disks', instance, generation)}` +
-        `,"network":{"interfaces":[${this.interfaces(instance, generation)}],"devices":${vmm.list('vnics', instance, generation)}}` +
+        `,"network":{"interfaces":[${this.interfaces(instance, generation)}],"devices":${vmm.list('vnics', instance, generation)}` +
+        `,"switch_ports":${this.switchPorts.list(instance, generation)},"conntrack":${this.conntrack.orNull(row, generation)}}` +
         `,"process":{${this.group('process', row, generation)}},"vmm":${vmm.vmm(instance, generation)},"exits":${vmm.exits(instance, generation)}` +
         `,"migration":${this.orNull('migration', row, generation)},"events":${this.orNull('events', row, generation)}` +
         `,"degraded":${vmm.degraded(instance, generation)},"shim":${this.shim.json(instance, generation)}` +
@@ -207,6 +213,11 @@ export class StatsView {
     return `${json}}`;
   }
 }
+
+const word = (value: string | number | undefined): string => (value === undefined ? 'null' : JSON.stringify(value));
+const switchPort = ({ name, words }: PartKey): string =>
+  `"port":${JSON.stringify(name)},"bridge":${word(words?.bridge)},"interface":${word(words?.interface)},"ofport":${word(words?.ofPort)}` +
+  `,"vlan":${word(words?.vlan)},"iface_id":${word(words?.ifaceId)}`;
 
 /** Nine significant digits: measured quotients have no more. */
 const round = (value: number): string => String(Number(value.toPrecision(9)));

@@ -3,13 +3,14 @@ import { Host } from '../../host/host.js';
 import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
 import { counter, gauge, type Metric, metric } from '../../model/metric.js';
 import { Outcome } from '../../model/outcome.js';
+import { PartRows } from '../../model/part-rows.js';
 import { Tables } from '../../model/tables.js';
 import { isTold, type KvmStatistics } from './answer.js';
 import { VmmAsker } from './asker.js';
+import { droppedParts } from './dropped-parts.js';
 import { HighWater } from './high-water.js';
 import { KvmDebugfs } from './kvm-debugfs.js';
 import { KvmSource } from './kvm-source.js';
-import { droppedParts, PartRows } from './part-rows.js';
 import { TopicCells, told } from './topics.js';
 
 const NANOSECOND_DECIMALS = 9;

@@ -3,11 +3,12 @@ import { Host } from '../../host/host.js';
 import type { Collector, CollectorAbout, CollectorClass, Subject } from '../../model/collector.js';
 import type { Metric } from '../../model/metric.js';
 import { Outcome } from '../../model/outcome.js';
+import { PartRows } from '../../model/part-rows.js';
 import type { Part } from '../../model/parts.js';
 import { type PartWords, Tables } from '../../model/tables.js';
 import { isTold, type Told, type VmmAnswer } from './answer.js';
 import { VmmAsker } from './asker.js';
-import { droppedParts, PartRows } from './part-rows.js';
+import { droppedParts } from './dropped-parts.js';
 import { hasAnswered, TopicCells, topic } from './topics.js';
 
 /** A device as a VMM tells of it. */

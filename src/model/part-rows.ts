@@ -1,28 +1,12 @@
-import type { Subject } from '../../model/collector.js';
-import { oneLine } from '../../model/labels.js';
-import { gauge, type Metric, metric } from '../../model/metric.js';
-import type { Part } from '../../model/parts.js';
-import type { Column, Table } from '../../model/table.js';
-import type { PartKey } from '../../model/tables.js';
+import type { Subject } from './collector.js';
+import { oneLine } from './labels.js';
+import type { Column, Table } from './table.js';
+import type { PartKey } from './tables.js';
 
 /** What one instance may have of a kind: a bound for what a stranger's answer can cost. */
 export const MAX_PARTS = 512;
 /** Longer ones are cut: they become labels. */
 const NAME_LIMIT = 128;
-
-const DROPPED = gauge({
-  name: 'vmgauge_vm_vmm_dropped_parts',
-  help: 'Parts of what the VMM or KVM told that are not shown: their name had come before, or there were more than 512 of the kind.',
-});
-
-/** @param json its place in the stats document */
-export const droppedParts = (part: Part, json: string): Metric =>
-  metric({
-    json,
-    description: `How many of what was told are not shown: a name that had come before, or more than ${MAX_PARTS} of the kind.`,
-    family: DROPPED,
-    labels: { kind: part.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) },
-  });
 
 /** Rows of a collector in one table of parts, by instance and name. Between `begin` and `publish` of the tables. */
 export class PartRows {

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { FakeSubject } from '../../../test/subject.js';
-import { metric } from '../../model/metric.js';
-import { Tables } from '../../model/tables.js';
-import { droppedParts, MAX_PARTS, PartRows } from './part-rows.js';
+import { FakeSubject } from '../../test/subject.js';
+import { metric } from './metric.js';
+import { MAX_PARTS, PartRows } from './part-rows.js';
+import { Tables } from './tables.js';
 
 let tables: Tables;
 let rows: PartRows;
@@ -149,10 +149,4 @@ describe('PartRows', () => {
     tables.publish();
     expect(tables.disks.size).toBe(0);
   });
-});
-
-it('what was dropped is a family that tells the kinds apart', () => {
-  const { families, json } = droppedParts('kvmEvents', 'exits.kvm.dropped_events');
-  expect([json, families[0].labels]).toEqual(['exits.kvm.dropped_events', { kind: 'kvm_events' }]);
-  expect(families[0].family).toBe(droppedParts('disks', 'x').families[0].family);
 });
