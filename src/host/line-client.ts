@@ -1,6 +1,5 @@
-import { connect, type Socket } from 'node:net';
-import { HostError } from './host-error.js';
 import { LineSplitter } from './line-splitter.js';
+import { StreamClient } from './stream-client.js';
 
 export interface LineLimits {
   /** Of one line, its end included. */
@@ -21,69 +20,46 @@ export interface LineListener {
 
 /** A connection over a unix socket on which both sides speak in lines. It never keeps the process alive. */
 export class LineClient {
-  private readonly splitter: LineSplitter;
-  private budget: number;
+  private stream: StreamClient | undefined;
   private isClosed = false;
 
   private constructor(
-    private readonly socket: Socket,
-    private readonly limits: LineLimits,
+    private readonly splitter: LineSplitter,
     private readonly listener: LineListener,
-  ) {
-    this.budget = limits.budgetBytes;
-    this.splitter = new LineSplitter(limits.lineBytes);
-    socket.on('data', (bytes) => this.take(bytes));
-    socket.on('error', (error) => this.fail(error));
-    socket.on('close', () => this.fail(new HostError('ECONNRESET', 'closed by the other side')));
-  }
+  ) {}
 
-  /** @throws the system's errors: ENOENT, ECONNREFUSED, EACCES; EAGAIN where nobody accepts and the queue is full; ETIMEDOUT */
-  static connect(path: string, deadlineMs: number, limits: LineLimits, listener: LineListener): Promise<LineClient> {
-    return new Promise((resolve, reject) => {
-      const socket = connect(path);
-      const timer = setTimeout(() => {
-        socket.destroy();
-        reject(new HostError('ETIMEDOUT', `not connected within ${deadlineMs} ms`));
-      }, deadlineMs);
-      socket.on('error', (error) => {
-        clearTimeout(timer);
-        reject(error);
-      });
-      socket.once('connect', () => {
-        clearTimeout(timer);
-        socket.unref();
-        resolve(new LineClient(socket, limits, listener));
-      });
-    });
+  /** @throws what `StreamClient.connect` throws */
+  static async connect(
+    path: string,
+    deadlineMs: number,
+    { lineBytes, budgetBytes }: LineLimits,
+    listener: LineListener,
+  ): Promise<LineClient> {
+    const client = new LineClient(new LineSplitter(lineBytes), listener);
+    client.stream = await StreamClient.connect(
+      path,
+      deadlineMs,
+      { budgetBytes },
+      { bytes: (piece) => client.take(piece), ended: listener.ended },
+    );
+    return client;
   }
 
   send(line: string): void {
-    if (!this.isClosed) this.socket.write(`${line}\r\n`);
+    this.stream?.send(`${line}\r\n`);
   }
 
   renew(): void {
-    this.budget = this.limits.budgetBytes;
+    this.stream?.renew();
   }
 
   /** At once; the listener hears nothing any more. May be called twice. */
   close(): void {
     this.isClosed = true;
-    this.socket.destroy();
+    this.stream?.close();
   }
 
-  private take(bytes: Buffer): void {
-    this.budget -= bytes.length;
-    try {
-      if (this.budget < 0) throw new HostError('EFBIG', `more than ${this.limits.budgetBytes} bytes`);
-      for (const text of this.splitter.take(bytes)) if (!this.isClosed) this.listener.line(text);
-    } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(String(error)));
-    }
-  }
-
-  private fail(error: Error): void {
-    if (this.isClosed) return;
-    this.close();
-    this.listener.ended(error);
+  private take(piece: Buffer): void {
+    for (const text of this.splitter.take(piece)) if (!this.isClosed) this.listener.line(text);
   }
 }

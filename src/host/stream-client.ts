@@ -10,7 +10,8 @@ export interface StreamListener {
   /** What came, in pieces of any size. @throws to end the connection: `ended` then hears the error */
   bytes(piece: Buffer): void;
   /**
-   * Once, when the other side closed (ECONNRESET), the system gave up the connection, the budget was passed (EFBIG), or `bytes` threw; nothing
+   * Once, when the other side closed (ECONNRESET), the system gave up the connection, the budget was passed (EFBIG), it does not
+   * read (EAGAIN), or `bytes` threw; nothing
    * comes after it, and the connection is closed.
    */
   ended(error: Error): void;
@@ -52,11 +53,11 @@ export class StreamClient {
     });
   }
 
-  /** What the other side does not take is kept up to the system's buffers and one message more. @throws EAGAIN when it has not taken the last one */
+  /** One message is kept for a side that does not read; another one ends the connection, with EAGAIN. */
   send(message: Buffer | string): void {
     if (this.isClosed) return;
-    if (this.socket.writableNeedDrain) throw new HostError('EAGAIN', 'the other side does not read');
-    this.socket.write(message);
+    if (this.socket.writableNeedDrain) this.fail(new HostError('EAGAIN', 'the other side does not read'));
+    else this.socket.write(message);
   }
 
   renew(): void {
