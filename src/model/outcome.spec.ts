@@ -29,10 +29,12 @@ describe('outcomeOfErrno', () => {
     ['EACCES', Outcome.notPermitted],
     ['EPERM', Outcome.notPermitted],
     ['EOPNOTSUPP', Outcome.unsupported],
+    ['EPROTONOSUPPORT', Outcome.unsupported],
     ['EMFILE', Outcome.busy],
     ['EAGAIN', Outcome.busy],
     ['EFBIG', Outcome.tooLarge],
     ['ETIMEDOUT', Outcome.timeout],
+    ['EBADMSG', Outcome.malformed],
     ['EIO', Outcome.ioError],
     ['', Outcome.ioError],
   ])('%s', (code, outcome) => {

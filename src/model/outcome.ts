@@ -58,6 +58,7 @@ export function outcomeOfErrno(error: unknown): Outcome {
     case 'EPERM':
       return Outcome.notPermitted;
     case 'EOPNOTSUPP':
+    case 'EPROTONOSUPPORT':
     case 'ENOSYS':
       return Outcome.unsupported;
     case 'EAGAIN':
@@ -69,6 +70,8 @@ export function outcomeOfErrno(error: unknown): Outcome {
       return Outcome.tooLarge;
     case 'ETIMEDOUT':
       return Outcome.timeout;
+    case 'EBADMSG':
+      return Outcome.malformed;
     default:
       return Outcome.ioError;
   }

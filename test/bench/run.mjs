@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { memory, scrape, statsRoute, systemCalls, versionOf } from './agent-parts.mjs';
 import { CannotRun, HERE, needDescriptors, StandIns, Workshop } from './machine.mjs';
+import { ovs } from './ovs-parts.mjs';
 import { Report } from './report.mjs';
 import { shimTexts } from './shim-parts.mjs';
 import { manyInstances, sweepAgainstFloor, taps } from './sweep-parts.mjs';
@@ -21,6 +22,7 @@ const NAMES = [
   'loop',
   'stats',
   'shims',
+  'ovs',
   'memory-1000',
   'memory-3000',
   'linear',
@@ -111,6 +113,7 @@ async function measure() {
   await stop('few');
   await part(['stats'], async () => statsRoute({ ...context, group: await thousand() }));
   await part(['shims'], () => shimTexts(context));
+  await part(['ovs'], () => ovs(context));
   await part(['memory-1000'], async () => memory({ forms, report, groups: [await thousand()], instances: 1000, target: 110 }));
   await part(['linear', 'loop'], async () => {
     needDescriptors(3000);
