@@ -2,6 +2,7 @@ import { Controller, Get, Header, UseFilters } from '@nestjs/common';
 import { Doc } from '../../http/doc.js';
 import { ProblemFilter } from '../../http/problem.filter.js';
 import { Collection } from '../collection/collection.js';
+import { HostCollection } from '../collection/host-collection.js';
 import { type CapabilitiesDocument, documentOf } from './document.js';
 import { HostProber } from './prober.js';
 
@@ -12,6 +13,7 @@ export class CapabilitiesController {
   constructor(
     private readonly prober: HostProber,
     private readonly collection: Collection,
+    private readonly ofHost: HostCollection,
   ) {}
 
   @Get()
@@ -26,6 +28,6 @@ export class CapabilitiesController {
     errors: ['unauthorized'],
   })
   async all(): Promise<CapabilitiesDocument> {
-    return documentOf(await this.prober.survey(), this.collection.sampler.states);
+    return documentOf(await this.prober.survey(), this.collection.sampler.states, this.ofHost.states);
   }
 }

@@ -1,6 +1,7 @@
 import { declaredMetrics } from '../../model/collector.js';
 import { outcomeWords } from '../../model/outcome.js';
 import { timestamp } from '../../model/units.js';
+import type { HostCollectorState } from '../collection/host-collection.js';
 import type { CollectorState } from '../collection/sampler.js';
 import type { Finding, Fix, Need } from './capability.js';
 import type { Probed, Survey } from './prober.js';
@@ -29,8 +30,14 @@ export interface CapabilityView {
   readonly affects: { readonly count: number; readonly first: readonly string[] };
 }
 
-export function documentOf({ madeMs, probed }: Survey, collectors: readonly CollectorState[]): CapabilitiesDocument {
-  const capabilities = probed.map((one) => viewOf(one, collectors));
+/** @param ofHost collectors of the host itself */
+export function documentOf(
+  { madeMs, probed }: Survey,
+  collectors: readonly CollectorState[],
+  ofHost: readonly HostCollectorState[] = [],
+): CapabilitiesDocument {
+  const families = new Map([...collectors.map(declaredBy), ...ofHost.map(givenBy)]);
+  const capabilities = probed.map((one) => viewOf(one, families));
   const count = (status: CapabilityView['status']): number => capabilities.filter((one) => one.status === status).length;
   return {
     checked_at: timestamp(madeMs),
@@ -43,13 +50,16 @@ export function documentOf({ madeMs, probed }: Survey, collectors: readonly Coll
 /** What makes a host unhealthy. */
 const isWrong = ({ status, need }: CapabilityView): boolean => status !== 'ok' && need === 'required';
 
-function viewOf({ probe: { name, gives, collectors, need }, finding }: Probed, states: readonly CollectorState[]): CapabilityView {
+function viewOf(
+  { probe: { name, gives, collectors, need }, finding }: Probed,
+  byCollector: ReadonlyMap<string, readonly string[]>,
+): CapabilityView {
   const { outcome: status, reason = null } = outcomeWords(finding.outcome);
   const ids = 'affects' in finding ? finding.affects : [];
   return {
     ...{ name, status, reason },
     need: needOf(finding) ?? need,
-    ...{ gives, collectors, families: familiesOf(collectors, states) },
+    ...{ gives, collectors, families: familiesOf(collectors, byCollector) },
     detail: finding.detail,
     fix: 'fix' in finding ? finding.fix : null,
     affects: { count: ids.length, first: ids.slice(0, FIRST_IDS) },
@@ -59,8 +69,15 @@ function viewOf({ probe: { name, gives, collectors, need }, finding }: Probed, s
 const needOf = (finding: Finding): Need | undefined => ('need' in finding ? finding.need : undefined);
 
 /** Families of the Prometheus page that these collectors fill, sorted. */
-function familiesOf(names: readonly string[], states: readonly CollectorState[]): readonly string[] {
-  const own = states.filter(({ collector }) => names.includes(collector.about.name));
-  const families = own.flatMap(({ collector }) => declaredMetrics(collector).flatMap((metric) => metric.families));
-  return [...new Set(families.map(({ family }) => family.name))].sort();
-}
+const familiesOf = (names: readonly string[], byCollector: ReadonlyMap<string, readonly string[]>): readonly string[] =>
+  [...new Set(names.flatMap((name) => byCollector.get(name) ?? []))].sort();
+
+const declaredBy = ({ collector }: CollectorState): [string, string[]] => [
+  collector.about.name,
+  declaredMetrics(collector).flatMap(({ families }) => families.map(({ family }) => family.name)),
+];
+
+const givenBy = ({ collector }: HostCollectorState): [string, string[]] => [
+  collector.about.name,
+  collector.families().map(({ name }) => name),
+];
