@@ -3,7 +3,8 @@ import type { InstanceRecord } from '../src/model/instance.js';
 import { counter, gauge, metric } from '../src/model/metric.js';
 import { Outcome } from '../src/model/outcome.js';
 import type { Tables } from '../src/model/tables.js';
-import { type LastWords, type PassedFamily, PassThrough } from '../src/modules/shim/pass-through.js';
+import type { PassedFamily } from '../src/modules/exposition/passed-family.js';
+import { type LastWords, PassThrough } from '../src/modules/shim/pass-through.js';
 
 const status = gauge({ name: 'kata_shim_proc_status', help: 'Status of the shim.', identity: 'sandbox' });
 const ticks = gauge({ name: 'kata_shim_proc_stat', help: 'Ticks of the shim.', identity: 'sandbox' });
@@ -128,10 +129,8 @@ export class ToldShims extends PassThrough {
 
   last({ id }: Subject): LastWords | null {
     const linesOf = (family: string): Buffer | undefined =>
-      this.told.find(({ name }) => name === family)?.bodies.find(({ instanceId }) => instanceId === id)?.lines;
-    return this.told.some(({ bodies }) => bodies.some(({ instanceId }) => instanceId === id))
-      ? { outcome: Outcome.ok, isKept: true, linesOf }
-      : null;
+      this.told.find(({ name }) => name === family)?.bodies.find(({ owner }) => owner === id)?.lines;
+    return this.told.some(({ bodies }) => bodies.some(({ owner }) => owner === id)) ? { outcome: Outcome.ok, isKept: true, linesOf } : null;
   }
 }
 
@@ -140,5 +139,5 @@ export const passed = (name: string, type: PassedFamily['type'], bodies: Readonl
   name,
   type,
   help: `Help of ${name}.`,
-  bodies: Object.entries(bodies).map(([instanceId, lines]) => ({ instanceId, lines: Buffer.from(lines) })),
+  bodies: Object.entries(bodies).map(([owner, lines]) => ({ owner, lines: Buffer.from(lines), series: lines.split('\n').length - 1 })),
 });

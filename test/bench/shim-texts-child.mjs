@@ -14,7 +14,7 @@ const { labels: render } = await load('model/labels.js');
 const { Page } = await load('modules/metrics/page.js');
 const { heads } = await load('modules/metrics/family-lines.js');
 const { TEXT } = await load('modules/metrics/format.js');
-const { ExpositionParser } = await load('modules/shim/exposition-parser.js');
+const { ExpositionParser } = await load('modules/exposition/exposition-parser.js');
 const { FamilyRules } = await load('modules/shim/family-rules.js');
 const { mergeFamilies } = await load('modules/shim/merged-families.js');
 
@@ -35,7 +35,7 @@ const sandboxes = Array.from({ length: Number(count) }, (_, index) => {
 const parser = new ExpositionParser();
 const rules = new FamilyRules('go', new Set(), []);
 function read({ id, body, rendered }) {
-  parser.start(body, { instanceId: id, labels: rendered, rules });
+  parser.start(body, { owner: id, labels: rendered, rules });
   while (parser.step(256));
   return parser.finish();
 }

@@ -8,6 +8,8 @@ import { Settings } from '../../model/settings.js';
 import type { Column } from '../../model/table.js';
 import { Tables } from '../../model/tables.js';
 import { Collection } from '../collection/collection.js';
+import { HostCollection } from '../collection/host-collection.js';
+import { Upstreams } from '../exposition/upstream-families.js';
 import { PassThrough } from '../shim/pass-through.js';
 import { ClientFamilies } from './client-families.js';
 import { declaredFamilies, type FamilyColumn, type FamilyLines, heads, type OwnName } from './family-lines.js';
@@ -15,8 +17,10 @@ import type { Format } from './format.js';
 import { type LabelledRows, labelledRows } from './labelled-rows.js';
 import type { OwnFamily } from './own-families.js';
 import { Page, PagePool } from './page.js';
-import { PassedFamilies, type PrintedFamily } from './passed-families.js';
+import { PassedFamilies } from './passed-families.js';
+import { type Part, passedPart, type Sheet, withUpstreams } from './passed-parts.js';
 import { SelfFamilies } from './self.js';
+import { UpstreamPages } from './upstream-pages.js';
 
 /** What a scrape asks for; empty means everything. */
 export interface Selection {
@@ -31,29 +35,19 @@ export interface Selection {
   readonly alone?: string;
 }
 
-/** The group of everything the agent says of itself, and of what shims say. */
+/** The group of everything the agent says of itself, of what shims say, and of what upstreams say. */
 const SELF = 'self';
 const SHIM_SOCKET = 'shim_socket';
+const UPSTREAMS = 'upstreams';
 const END = Buffer.from('# EOF\n');
 const SMALL_PAGE_BYTES = 16_384;
 /** Reading the clock costs a third of a line; this many lines take about 20 µs. */
 const LINES_A_LOOK = 64;
-/** So many bytes are copied in about 20 µs. */
-const BYTES_A_LOOK = 131_072;
 
 /** A finished page; `release` gives its buffer back, after the answer was sent or given up. */
 export interface FinishedPage {
   readonly bytes: Buffer;
   readonly release: () => void;
-}
-
-/** A page on its way. */
-interface Sheet {
-  readonly page: Page;
-  readonly format: Format;
-  readonly slicer: Slicer;
-  /** Instances whose samples are wanted; missing for all. */
-  readonly instances: ReadonlySet<string> | undefined;
 }
 
 /** A collector that concerns some instances only. */
@@ -62,18 +56,13 @@ interface OccasionalGroup {
   readonly outcome: Column;
 }
 
-interface Part {
-  /** As it is printed. */
-  readonly name: string;
-  print(sheet: Sheet): Promise<void>;
-}
-
 /** Prints the tables of the last finished sweep as exposition text: families and samples sorted, one HELP and TYPE per family. */
 @Injectable()
 export class Exposition {
   private readonly declared: readonly FamilyLines[];
   private readonly rows: Readonly<Record<Identity, LabelledRows>>;
   private readonly passed: PassedFamilies;
+  private readonly upstream: UpstreamPages | undefined;
   private readonly pool = new PagePool();
   private readonly occasional: readonly OccasionalGroup[];
 
@@ -85,6 +74,8 @@ export class Exposition {
     private readonly host: Host,
     { kataCriLabels, kataProcStatusUnit }: Settings,
     @Optional() passThrough?: PassThrough,
+    @Optional() private readonly ofHost?: HostCollection,
+    @Optional() upstreams?: Upstreams,
   ) {
     this.declared = declaredFamilies(tables, collection.sampler.states, kataProcStatusUnit === 'kib');
     this.rows = labelledRows(tables, kataCriLabels);
@@ -94,11 +85,13 @@ export class Exposition {
     const ours = this.declared.map(({ family }) => family);
     const oursAlone = this.declared.map(({ family, own }) => ({ ...family, name: own?.name ?? family.name }));
     this.passed = new PassedFamilies(passThrough, ours, oursAlone);
+    if (upstreams && upstreams.configured.length > 0) this.upstream = new UpstreamPages(upstreams, ours);
   }
 
   /** Names a scrape may put into `collect[]` and `exclude[]`. */
   get groups(): readonly string[] {
-    return [...this.collection.sampler.active.map(({ collector }) => collector.about.name), SELF];
+    const states = [...this.collection.sampler.active, ...(this.ofHost?.active ?? [])];
+    return [...new Set([...states.map(({ collector }) => collector.about.name), SELF, ...(this.upstream ? [UPSTREAMS] : [])])];
   }
 
   /** @throws ApiError invalid_request for an unknown group, or for both lists at once */
@@ -126,18 +119,29 @@ export class Exposition {
   }
 
   /** Filters are asked before anything is done for a family. */
-  private async parts({ collect, exclude, families, alone }: Selection, { instances }: Sheet): Promise<Part[]> {
+  private async parts({ collect, exclude, families, alone }: Selection, { instances, format }: Sheet): Promise<Part[]> {
     const group = (name: string): boolean => (!collect?.length || collect.includes(name)) && !exclude?.includes(name);
     const named = (name: string): boolean => !families?.length || families.some((prefix) => name.startsWith(prefix));
     const idle = this.idleGroups();
     const declared = this.declared
       .filter((lines) => !this.rows[lines.family.identity].empty && group(lines.group) && ![...lines.owners].every((one) => idle.has(one)))
       .map((lines) => (alone !== undefined && lines.own ? this.bare(lines, lines.own, alone) : this.full(lines)));
+    const ofHost = instances === undefined ? (this.ofHost?.active ?? []) : [];
+    const host = ofHost.filter(({ collector }) => group(collector.about.name)).flatMap(({ collector }) => collector.families());
     const self = group(SELF) ? await this.ownFamilies(instances !== undefined) : [];
     const passed = group(SHIM_SOCKET) ? (alone === undefined ? this.passed.all() : this.passed.own(alone)) : [];
-    return [...declared, ...self.map((family) => this.own(family)), ...passed.map((family) => this.passedOn(family))]
-      .filter(({ name }) => named(name))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    const own = [...host, ...self];
+    const upstream = instances === undefined && group(UPSTREAMS) ? this.upstream : undefined;
+    const parts = [
+      ...declared,
+      ...own.filter((family) => !upstream?.replaces(family)).map((family) => this.own(family)),
+      ...passed.map(passedPart),
+    ].filter(({ name }) => named(name));
+    upstream?.meet(own);
+    const told = (upstream?.families(this.passed.all()) ?? []).filter(({ passed: { name } }) => named(name));
+    return withUpstreams(parts, format.openMetrics ? told.filter(({ isTextOnly }) => !isTextOnly) : told).sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    );
   }
 
   /** Collectors that concern no instance: a page of many VMs that nobody asks pays nothing for what VMMs tell. */
@@ -199,27 +203,6 @@ export class Exposition {
       }
     };
     return { name: family.name, print };
-  }
-
-  private passedOn({ passed: { name, bodies }, head }: PrintedFamily): Part {
-    const print = async ({ page, format, slicer, instances }: Sheet): Promise<void> => {
-      let headed = false;
-      let copied = 0;
-      for (const { instanceId, lines } of bodies) {
-        if (instances && !instances.has(instanceId)) continue;
-        if (!headed) page.text(head(format));
-        headed = true;
-        page.text(lines);
-        copied += lines.length;
-        if (copied < BYTES_A_LOOK) continue;
-        copied = 0;
-        const pause = slicer.pause();
-        if (pause) await pause;
-      }
-      const pause = slicer.pause();
-      if (pause) await pause;
-    };
-    return { name, print };
   }
 }
 

@@ -1,11 +1,14 @@
-import type { PassedFamily, PassThrough } from '../shim/pass-through.js';
-import { namesOf } from '../shim/vocabulary.js';
+import type { PassedFamily } from '../exposition/passed-family.js';
+import { namesOf } from '../exposition/wire-types.js';
+import type { PassThrough } from '../shim/pass-through.js';
 import { heads } from './family-lines.js';
 import type { FamilyHead, Format } from './format.js';
 
-/** A family of a shim that may stand on a page. */
+/** A family of a stranger that may stand on a page. */
 export interface PrintedFamily {
   readonly passed: PassedFamily;
+  /** OpenMetrics has no place for it. */
+  readonly isTextOnly: boolean;
   head(format: Format): Buffer;
 }
 
@@ -16,7 +19,7 @@ export interface PrintedFamily {
 export class PassedFamilies {
   private readonly taken: ReadonlySet<string>;
   private readonly takenAlone: ReadonlySet<string>;
-  private last: { readonly from: readonly PassedFamily[]; readonly printed: readonly PrintedFamily[] } = { from: [], printed: [] };
+  private last: { readonly from: readonly PassedFamily[]; readonly printed: readonly PrintedFamily[] } = { from: NONE, printed: [] };
 
   /**
    * @param ours every family of ours, by its name on a page of many
@@ -31,9 +34,9 @@ export class PassedFamilies {
     this.takenAlone = new Set(oursAlone.flatMap(allNames));
   }
 
-  /** Of all sandboxes, by name. */
+  /** Of all sandboxes, by name. The same array until something changed. */
   all(): readonly PrintedFamily[] {
-    const from = this.passThrough?.families() ?? [];
+    const from = this.passThrough?.families() ?? NONE;
     if (this.last.from !== from) this.last = { from, printed: printable(from, this.taken) };
     return this.last.printed;
   }
@@ -44,6 +47,7 @@ export class PassedFamilies {
   }
 }
 
+const NONE: readonly PassedFamily[] = [];
 const allNames = ({ name, type }: FamilyHead): string[] => namesOf(name, type);
 /** What the agent says of itself and of every instance, whatever it says next. */
 const OURS = /^(vmgauge|hypeman|kata_monitor)_/;
@@ -51,5 +55,5 @@ const OURS = /^(vmgauge|hypeman|kata_monitor)_/;
 function printable(families: readonly PassedFamily[], taken: ReadonlySet<string>): PrintedFamily[] {
   return families
     .filter((family) => !OURS.test(family.name) && !allNames(family).some((name) => taken.has(name)))
-    .map((passed) => ({ passed, head: heads(passed) }));
+    .map((passed) => ({ passed, head: heads(passed), isTextOnly: false }));
 }

@@ -1,8 +1,19 @@
 import type { Runtime } from '../../model/instance.js';
 import type { Tables } from '../../model/tables.js';
-import type { DropReason } from './drop-reasons.js';
-import { MAX_NAME_BYTES } from './exposition-reader.js';
-import { namesOf, VOCABULARY, VOCABULARY_NAMES, type WireType } from './vocabulary.js';
+import type { DropReason } from '../exposition/drop-reasons.js';
+import { MAX_NAME_BYTES } from '../exposition/exposition-reader.js';
+import type { FixedWords, LabelRules, TextRules } from '../exposition/text-rules.js';
+import { namesOf, type WireType } from '../exposition/wire-types.js';
+import { VOCABULARY, VOCABULARY_NAMES } from './vocabulary.js';
+
+/** Of one text. Families that are not in the vocabulary are few: each costs all pages of the host a name. */
+export const LIMITS = { families: 2000, unknownFamilies: 64, series: 20_000 };
+
+/** Labels that we add, and those that say whose a series of ours is. */
+const LABELS: LabelRules = {
+  refused: new Set(['sandbox_id', 'cri_uid', 'cri_name', 'cri_namespace', 'instance_id', 'instance_name', 'upstream']),
+  yielding: new Map(),
+};
 
 /**
  * Families by the name that the shim gives them. runtime-rs has no metrics of its runtime and library; what it says of itself, of a VMM in it
@@ -21,7 +32,14 @@ export const SHIM_PREFIX = 'kata_shim_';
 export const printedName = (own: string): string => (BARE.test(own) ? SHIM_PREFIX + own : own);
 
 /** Which families of one runtime's shims are passed on. */
-export class FamilyRules {
+export class FamilyRules implements TextRules {
+  readonly limits = LIMITS;
+  readonly labels = LABELS;
+  /** Both runtimes write their histograms and summaries so. */
+  readonly order = 'written';
+  readonly fallbackHelp = 'As the shim of a Kata sandbox says it.';
+  readonly names = namesOf;
+  readonly printedName = printedName;
   private readonly told: RegExp;
 
   /**
@@ -50,6 +68,10 @@ export class FamilyRules {
     const known = VOCABULARY.get(printed);
     if (known) return known.type === type ? undefined : 'conflict';
     return namesOf(printed, type).some((name) => VOCABULARY_NAMES.has(name)) ? 'conflict' : undefined;
+  }
+
+  words(printed: string): FixedWords | undefined {
+    return VOCABULARY.get(printed);
   }
 }
 

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { linesOf, readShimText } from '../../../test/shim-reading.js';
 import { dragonballText, goShimText } from '../../../test/shim-texts.js';
+import type { PassedBody } from '../exposition/passed-family.js';
 import { MAX_UNKNOWN_MERGED, mergeFamilies } from './merged-families.js';
-import type { PassedBody } from './pass-through.js';
 
 /** Sandboxes s-0, s-1 … with these texts. */
 const merge = (...texts: readonly string[]) => mergeFamilies(texts.map((text, index) => readShimText(text, { id: `s-${index}` })));
 const shapes = (...texts: readonly string[]) =>
-  merge(...texts).families.map(({ name, type, bodies }) => [name, type, bodies.map(({ instanceId }) => instanceId)]);
+  merge(...texts).families.map(({ name, type, bodies }) => [name, type, bodies.map(({ owner }) => owner)]);
 const linesIn = ({ lines }: PassedBody): number => lines.toString().split('\n').length - 1;
 const typed = (name: string, type: string): string => `# HELP ${name} As ${type}.\n# TYPE ${name} ${type}\n${name} 1\n`;
 
@@ -21,9 +21,9 @@ describe('families of many sandboxes', () => {
     const names = families.map(({ name }) => name);
     expect(names).toEqual([...new Set(names)].sort());
     expect(conflicts).toEqual(new Map());
-    expect(families.find(({ name }) => name === 'kata_guest_meminfo')?.bodies.map(({ instanceId }) => instanceId)).toEqual(['a', 'b', 'c']);
-    expect(families.find(({ name }) => name === 'kata_hypervisor_vcpu')?.bodies.map(({ instanceId }) => instanceId)).toEqual(['c']);
-    expect(families.find(({ name }) => name === 'kata_shim_go_goroutines')?.bodies.map(({ instanceId }) => instanceId)).toEqual(['a', 'b']);
+    expect(families.find(({ name }) => name === 'kata_guest_meminfo')?.bodies.map(({ owner }) => owner)).toEqual(['a', 'b', 'c']);
+    expect(families.find(({ name }) => name === 'kata_hypervisor_vcpu')?.bodies.map(({ owner }) => owner)).toEqual(['c']);
+    expect(families.find(({ name }) => name === 'kata_shim_go_goroutines')?.bodies.map(({ owner }) => owner)).toEqual(['a', 'b']);
     const lines = linesOf(families);
     for (const id of ['a', 'b', 'c']) expect(lines.filter((line) => line.includes(`sandbox_id="${id}"`)).length).toBeGreaterThan(300);
     expect(new Set(lines.map((line) => line.slice(0, line.lastIndexOf(' ')))).size).toBe(lines.length);

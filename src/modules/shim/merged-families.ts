@@ -1,6 +1,7 @@
-import type { PassedFamily } from './pass-through.js';
-import type { ScrapedFamily, ScrapedText } from './scraped-text.js';
-import { namesOf, VOCABULARY, type WireType } from './vocabulary.js';
+import type { PassedFamily } from '../exposition/passed-family.js';
+import type { ScrapedFamily, ScrapedText } from '../exposition/scraped-text.js';
+import { namesOf, type WireType } from '../exposition/wire-types.js';
+import { VOCABULARY } from './vocabulary.js';
 
 /** Families of many sandboxes as one page has them. */
 export interface MergedFamilies {
@@ -30,7 +31,7 @@ export function mergeFamilies(texts: readonly ScrapedText[]): MergedFamilies {
   }
   const conflicts = new Map<string, number>();
   const lose: Lose = (family) => {
-    conflicts.set(family.instanceId, (conflicts.get(family.instanceId) ?? 0) + family.series);
+    conflicts.set(family.owner, (conflicts.get(family.owner) ?? 0) + family.series);
   };
   const known: PassedFamily[] = [];
   const strange: Candidate[] = [];

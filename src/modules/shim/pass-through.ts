@@ -1,14 +1,6 @@
 import type { Subject } from '../../model/collector.js';
 import type { Outcome } from '../../model/outcome.js';
-
-/** A family as shims sent it, checked and ready to be written. */
-export interface PassedFamily {
-  readonly name: string;
-  readonly type: 'counter' | 'gauge' | 'histogram' | 'summary' | 'unknown';
-  readonly help: string;
-  /** Sample lines of each sandbox, whole lines of exposition text, by instance id ascending. */
-  readonly bodies: readonly PassedBody[];
-}
+import type { PassedFamily } from '../exposition/passed-family.js';
 
 /** What is known of one shim, at no cost to it. */
 export interface LastWords {
@@ -18,11 +10,6 @@ export interface LastWords {
   readonly isKept: boolean;
   /** Sample lines of one family under the name of a page of many, whole lines, labels of the sandbox behind the shim's own; undefined without. */
   linesOf(family: string): Buffer | undefined;
-}
-
-export interface PassedBody {
-  readonly instanceId: string;
-  readonly lines: Buffer;
 }
 
 /** What the shims of this host last answered, for the views. Filled off their path; a view only copies. */

@@ -10,15 +10,16 @@ import { Outcome, outcomeWords } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
 import { Settings } from '../../model/settings.js';
 import { Tables } from '../../model/tables.js';
+import { ExpositionParser } from '../exposition/exposition-parser.js';
+import type { PassedFamily } from '../exposition/passed-family.js';
+import type { ScrapedText } from '../exposition/scraped-text.js';
 import { isAlive } from '../procfs/held-process.js';
 import { mayBeAsked } from './askable.js';
-import { ExpositionParser } from './exposition-parser.js';
 import { declaredNames, FamilyRules } from './family-rules.js';
 import { type MergedFamilies, mergeFamilies } from './merged-families.js';
-import { type LastWords, type PassedFamily, PassThrough } from './pass-through.js';
+import { type LastWords, PassThrough } from './pass-through.js';
 import { askShim } from './question.js';
 import { sandboxLabels } from './sandbox-labels.js';
-import type { ScrapedText } from './scraped-text.js';
 import { ShimSocket } from './shim-socket.js';
 
 const AT_A_TIME = 4;
@@ -107,7 +108,7 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
       this.relabel(socket);
     }
     this.merged ??= mergeFamilies(
-      [...this.sockets.values()].flatMap(({ text }) => text ?? []).sort((a, b) => (a.instanceId < b.instanceId ? -1 : 1)),
+      [...this.sockets.values()].flatMap(({ text }) => text ?? []).sort((a, b) => (a.owner < b.owner ? -1 : 1)),
     );
     return this.merged.families;
   }
@@ -239,7 +240,7 @@ export class ShimScraper extends PassThrough implements OnApplicationShutdown {
     const parser = this.parsers.pop() ?? new ExpositionParser();
     const labels = sandboxLabels(subject, this.settings.kataCriLabels);
     const slicer = new Slicer(this.host.clock);
-    parser.start(body, { instanceId: subject.id, labels, rules: this.rulesOf(subject) });
+    parser.start(body, { owner: subject.id, labels, rules: this.rulesOf(subject) });
     while (parser.step(LINES_A_STEP)) {
       const pause = slicer.pause();
       if (pause) await pause;

@@ -4,7 +4,7 @@ import type { Collector, CollectorAbout, Subject } from '../../model/collector.j
 import { metric } from '../../model/metric.js';
 import { Outcome } from '../../model/outcome.js';
 import { Tables } from '../../model/tables.js';
-import type { ScrapedText } from './scraped-text.js';
+import type { ScrapedText } from '../exposition/scraped-text.js';
 import { ShimScraper } from './scraper.js';
 import { RPC_FAMILIES } from './vocabulary.js';
 

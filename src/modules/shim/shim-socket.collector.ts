@@ -4,8 +4,8 @@ import type { Collector, CollectorAbout, Subject } from '../../model/collector.j
 import { counter, gauge, type Metric, metric } from '../../model/metric.js';
 import { Outcome } from '../../model/outcome.js';
 import { Tables } from '../../model/tables.js';
-import { DROP_REASONS, type Dropped, type DropReason } from './drop-reasons.js';
-import type { ScrapedText } from './scraped-text.js';
+import { DROP_REASONS, type Dropped, type DropReason } from '../exposition/drop-reasons.js';
+import type { ScrapedText } from '../exposition/scraped-text.js';
 import { ShimScraper } from './scraper.js';
 import type { ShimSocket } from './shim-socket.js';
 

@@ -1,8 +1,8 @@
 import type { Subject } from '../../model/collector.js';
 import { Outcome } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
+import type { ScrapedText } from '../exposition/scraped-text.js';
 import type { LastWords } from './pass-through.js';
-import type { ScrapedText } from './scraped-text.js';
 
 /** A text is kept for so many intervals after its shim stopped answering; how old it is can be seen. */
 const KEPT_INTERVALS = 3;

@@ -4,11 +4,11 @@ import { parseStrictly } from '../../../test/e2e/strict-exposition.js';
 import { FakeProc } from '../../../test/fake-proc.js';
 import { House } from '../../../test/house.js';
 import { pageOf } from '../../../test/shim-reading.js';
+import { ExpositionParser } from '../exposition/exposition-parser.js';
+import type { ScrapedText } from '../exposition/scraped-text.js';
 import { OPEN_METRICS, TEXT } from '../metrics/format.js';
-import { ExpositionParser } from './exposition-parser.js';
 import { declaredNames, FamilyRules } from './family-rules.js';
 import { mergeFamilies } from './merged-families.js';
-import type { ScrapedText } from './scraped-text.js';
 
 const FIXTURES = new URL('../../../fixtures/kata/shims/', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, FIXTURES), 'utf8');
@@ -21,7 +21,7 @@ const ours = declaredNames(new House(proc.host()).tables);
 function scrape(name: string, id: string, runtime: 'go' | 'rust'): ScrapedText {
   const parser = new ExpositionParser();
   const labels = `sandbox_id="${id}",cri_uid="uid-${id}",cri_name="pod-${id}",cri_namespace="shop"`;
-  parser.start(Buffer.from(read(name)), { instanceId: id, labels, rules: new FamilyRules(runtime, ours, []) });
+  parser.start(Buffer.from(read(name)), { owner: id, labels, rules: new FamilyRules(runtime, ours, []) });
   while (parser.step(100));
   return parser.finish();
 }

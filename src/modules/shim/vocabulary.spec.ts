@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { dragonballText, goShimText } from '../../../test/shim-texts.js';
-import { namesOf, VOCABULARY, VOCABULARY_NAMES } from './vocabulary.js';
+import { namesOf } from '../exposition/wire-types.js';
+import { VOCABULARY, VOCABULARY_NAMES } from './vocabulary.js';
 
 describe('the vocabulary', () => {
   it('has every family that shims send, with the type they send', () => {

@@ -1,17 +1,13 @@
+import type { FixedWords } from '../exposition/text-rules.js';
+import { namesOf, type WireType } from '../exposition/wire-types.js';
+
 /**
  * What shims, agents and VMMs of Kata say of themselves, by the source of both runtimes at 4.1.0: each family with its type on the wire and
  * its help. A name that stands here means the same in every sandbox, whatever a sandbox says.
  */
 
-export const WIRE_TYPES = ['counter', 'gauge', 'histogram', 'summary', 'unknown'] as const;
-/** Types of the text format; `unknown` is its `untyped`, and a family without a TYPE. */
-export type WireType = (typeof WIRE_TYPES)[number];
-
-export interface KnownFamily {
+export interface KnownFamily extends FixedWords {
   readonly type: WireType;
-  readonly help: string;
-  /** Where it is printed as another type than it is sent. */
-  readonly printed?: WireType;
 }
 
 type Words = Readonly<Record<string, string | KnownFamily>>;
@@ -164,24 +160,6 @@ export const VOCABULARY: ReadonlyMap<string, KnownFamily> = new Map(
     ]),
   ),
 );
-
-/** Of what is counted OpenMetrics may say when that began: no other family may have that name. */
-const CREATED = '_created';
-const SUFFIXES: Readonly<Record<WireType, readonly string[]>> = {
-  counter: [],
-  gauge: [],
-  unknown: [],
-  histogram: ['_bucket', '_sum', '_count', CREATED],
-  summary: ['_sum', '_count', CREATED],
-};
-const TOTAL = '_total';
-
-/** Every name that a head or a sample of such a family has in the text format or in OpenMetrics, the family's own first. */
-export function namesOf(name: string, type: WireType): string[] {
-  if (type !== 'counter') return [name, ...SUFFIXES[type].map((suffix) => name + suffix)];
-  const base = name.endsWith(TOTAL) ? name.slice(0, -TOTAL.length) : name;
-  return base === name ? [name, name + CREATED] : [name, base, base + CREATED];
-}
 
 /** All names of the vocabulary's families: no other family may have one of them. */
 export const VOCABULARY_NAMES: ReadonlySet<string> = new Set(

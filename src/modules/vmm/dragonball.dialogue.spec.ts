@@ -7,7 +7,8 @@ import { dragonballText } from '../../../test/shim-texts.js';
 import { FakeSubject } from '../../../test/subject.js';
 import { Outcome } from '../../model/outcome.js';
 import { Settings } from '../../model/settings.js';
-import { type LastWords, type PassedFamily, PassThrough } from '../shim/pass-through.js';
+import type { PassedFamily } from '../exposition/passed-family.js';
+import { type LastWords, PassThrough } from '../shim/pass-through.js';
 import { dragonballDialogue } from './dragonball.dialogue.js';
 import { eventsOf, exitsOf, itemsIn } from './dragonball-words.js';
 
@@ -124,7 +125,7 @@ describe('Dragonball', () => {
 
   it('stands on the page of metrics under Kata’s own names, with the labels of its sandbox', () => {
     const { families } = readShimText(dragonballText(1, 2), { runtime: 'rust' });
-    const lines = linesOf(families.map(({ lines, ...family }) => ({ ...family, bodies: [{ instanceId: 's-1', lines }] })));
+    const lines = linesOf(families.map((family) => ({ ...family, bodies: [family] })));
     for (const item of ['exit_io_in', 'exit_io_out', 'exit_mmio_read', 'exit_mmio_write', 'failures', 'filter_cpuid'])
       for (const cpu of [0, 1])
         expect(

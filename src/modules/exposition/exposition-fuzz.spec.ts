@@ -7,8 +7,8 @@ import { FORMATS, pageOf, readShimText } from '../../../test/shim-reading.js';
 import { dragonballText, goShimText } from '../../../test/shim-texts.js';
 import { labels } from '../../model/labels.js';
 import { TEXT } from '../metrics/format.js';
-import { mergeFamilies } from './merged-families.js';
-import type { PassedFamily } from './pass-through.js';
+import { mergeFamilies } from '../shim/merged-families.js';
+import type { PassedFamily } from './passed-family.js';
 
 const RUNS = 1000;
 const OURS = ['kata_shim_threads', 'kata_shim_process_open_fds', 'kata_shim_x_count'];
@@ -136,7 +136,7 @@ describe('what strangers send', () => {
         for (const family of families) {
           expect(OURS).not.toContain(family.name);
           expect(family.name).toMatch(/^kata_(agent|guest|shim|hypervisor)_/);
-          for (const body of family.bodies) expectHis({ ...family, bodies: [body] }, body.instanceId);
+          for (const body of family.bodies) expectHis({ ...family, bodies: [body] }, body.owner);
         }
         for (const text of texts) {
           expectLegal(text.own());

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseStrictly } from '../../../test/e2e/strict-exposition.js';
 import { FORMATS, linesOf, pageOf, readShimText } from '../../../test/shim-reading.js';
-import { mergeFamilies } from './merged-families.js';
+import { mergeFamilies } from '../shim/merged-families.js';
 
 const RUNS = 3000;
 const pick = <T>(...words: readonly T[]) => fc.constantFrom(...words);

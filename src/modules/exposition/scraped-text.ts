@@ -1,37 +1,41 @@
 import type { Dropped } from './drop-reasons.js';
 import type { FamilyDraft } from './family-book.js';
-import type { PassedBody, PassedFamily } from './pass-through.js';
-import type { WireType } from './vocabulary.js';
-
-/** Help of a family that nobody knows and whose shim gives none. */
-const NO_HELP = 'As the shim of a Kata sandbox says it.';
+import type { PassedBody, PassedFamily } from './passed-family.js';
+import type { WireType } from './wire-types.js';
 
 const NEWLINE = 10;
 const BLANK = 32;
 const OPEN = 123;
 
-/** A family of one sandbox: lines with the sandbox's labels at the end of each, under the name of a page of many. */
+/** A family of one text: lines with the owner's labels at the end of each, under the name of a page of many. */
 export interface ScrapedFamily extends PassedBody {
   readonly name: string;
   readonly ownName: string;
   readonly type: WireType;
   readonly help: string;
-  readonly series: number;
   lines: Buffer;
 }
 
 /** Whose a text is. */
 export interface Belonging {
-  readonly instanceId: string;
-  /** Labels of the sandbox, rendered. */
+  readonly owner: string;
+  /** Labels that each sample gets, rendered; one at least. */
   readonly labels: string;
 }
 
-/** What one shim answered, read and ready to be written. All its lines stand in one buffer of just that size. */
+/** What a text came to. */
+interface Found {
+  readonly series: number;
+  readonly dropped: Dropped;
+  /** Help of families without any. */
+  readonly fallbackHelp: string;
+}
+
+/** What one stranger answered, read and ready to be written. All its lines stand in one buffer of just that size. */
 export class ScrapedText {
   /** By name. */
   readonly families: readonly ScrapedFamily[];
-  readonly instanceId: string;
+  readonly owner: string;
   readonly series: number;
   readonly dropped: Dropped;
   /** That its lines take. */
@@ -39,13 +43,8 @@ export class ScrapedText {
   private rendered: string;
 
   /** @param written holds the ranges of the drafts; not kept */
-  constructor(
-    { instanceId, labels }: Belonging,
-    drafts: readonly FamilyDraft[],
-    written: Buffer,
-    { series, dropped }: { readonly series: number; readonly dropped: Dropped },
-  ) {
-    this.instanceId = instanceId;
+  constructor({ owner, labels }: Belonging, drafts: readonly FamilyDraft[], written: Buffer, { series, dropped, fallbackHelp }: Found) {
+    this.owner = owner;
     this.rendered = labels;
     this.series = series;
     this.dropped = dropped;
@@ -53,14 +52,18 @@ export class ScrapedText {
     const all = Buffer.allocUnsafeSlow(kept.reduce((bytes, { ranges }) => bytes + lengthOf(ranges), 0));
     this.bytes = all.length;
     let to = 0;
-    this.families = kept.map(({ words: { name, ownName, type }, help = NO_HELP, series, ranges }) => {
+    this.families = kept.map(({ words: { name, ownName, type }, help = fallbackHelp, series, ranges, open }) => {
       const from = to;
       for (let i = 0; i < ranges.length; i += 2) to += written.copy(all, to, ranges[i], ranges[i + 1]);
-      return { instanceId, name, ownName, type, help, series, lines: all.subarray(from, to) };
+      return { owner, name, ownName, type, help, series, lines: all.subarray(from, to), ...(open ? { open } : {}) };
     });
   }
 
-  /** Other labels of the sandbox, such as a pod's name that is known now. @returns whether they are others */
+  /**
+   * Other labels of the owner, such as a pod's name that is known now. Only for texts of rules in which nothing gives way and every sample
+   * stands where it was written.
+   * @returns whether they are others
+   */
   relabel(labels: string): boolean {
     if (labels === this.rendered) return false;
     for (const family of this.families) family.lines = respliced(family.lines, this.rendered, labels, 0);
@@ -69,12 +72,12 @@ export class ScrapedText {
     return true;
   }
 
-  /** The same as the shim said it: its names, its labels. By name. */
+  /** The same as it was sent: its names, its labels. By name. For the same texts as `relabel`. */
   own(): PassedFamily[] {
     return this.families
-      .map(({ name, ownName, type, help, lines }) => {
+      .map(({ name, ownName, type, help, series, lines }) => {
         const bare = respliced(lines, this.rendered, '', name.length - ownName.length);
-        return { name: ownName, type, help, bodies: [{ instanceId: this.instanceId, lines: bare }] };
+        return { name: ownName, type, help, bodies: [{ owner: this.owner, series, lines: bare }] };
       })
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }

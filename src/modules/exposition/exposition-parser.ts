@@ -1,30 +1,25 @@
 import { isUtf8 } from 'node:buffer';
+import { Byte, CLASS, Is } from './bytes.js';
+import { helpOf, MAX_COMMENT_BYTES, typeOf } from './comments.js';
 import { type Dropped, type DropReason, nothingDropped } from './drop-reasons.js';
-import { Byte, CLASS, Is } from './exposition-bytes.js';
-import { LabelReader } from './exposition-labels.js';
 import { ExpositionReader, MAX_NAME_BYTES } from './exposition-reader.js';
 import { FamilyBook, type FamilyDraft, Part, type Slot } from './family-book.js';
-import type { FamilyRules } from './family-rules.js';
+import { LabelReader } from './label-reader.js';
+import { LooseSeries } from './loose-series.js';
 import { type Belonging, ScrapedText } from './scraped-text.js';
 import { SeriesOrder } from './series-order.js';
 import { SeriesSet } from './series-set.js';
-import { WIRE_TYPES, type WireType } from './vocabulary.js';
+import type { TextRules } from './text-rules.js';
 
-export const MAX_SERIES = 20_000;
 const STEP_BYTES = 65_536;
-
-const TYPE_LINE = /^#[ \t]+TYPE[ \t]+([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]+([a-z]+)[ \t]*$/;
-const MAX_COMMENT_BYTES = 1400;
-/** What is not a letter to a reader of help. */
-const CONTROL_CHARACTERS = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 /** How a text is to be read. */
 export interface Reading extends Belonging {
-  readonly rules: FamilyRules;
+  readonly rules: TextRules;
 }
 
 /**
- * Exposition text 0.0.4 of a stranger, read byte by byte and written in the same pass with the sandbox's labels at the end of each line: no
+ * Exposition text 0.0.4 of a stranger, read byte by byte and written in the same pass with the owner's labels at the end of each line: no
  * object for a sample. A bad line costs itself. One text at a time; `step` by step, so that a long one holds nobody up.
  */
 export class ExpositionParser {
@@ -32,8 +27,13 @@ export class ExpositionParser {
   private readonly labels = new LabelReader(this.reader);
   private readonly series = new SeriesSet();
   private order = new SeriesOrder();
-  private owner: Belonging = { instanceId: '', labels: '' };
+  /** Where samples may stand in any order. */
+  private readonly loose = new Map<FamilyDraft, LooseSeries>();
+  private owner: Belonging = { owner: '', labels: '' };
+  private rules: TextRules | undefined;
   private book: FamilyBook | undefined;
+  private maxSeries = 0;
+  private isScattered = false;
   private dropped: Dropped = nothingDropped();
   private passed = 0;
   private isUtf8 = true;
@@ -48,14 +48,18 @@ export class ExpositionParser {
 
   /** Nothing is read after the last newline: a sample that is cut may be half a number. */
   start(body: Buffer, reading: Reading): void {
-    const { instanceId, labels, rules } = reading;
-    this.owner = { instanceId, labels };
+    const { owner, labels, rules } = reading;
+    this.owner = { owner, labels };
+    this.rules = rules;
+    this.maxSeries = rules.limits.series;
+    this.isScattered = rules.order === 'any';
     const whole = body.subarray(0, body.lastIndexOf(Byte.newline) + 1);
     this.dropped = nothingDropped();
     if (whole.length < body.length) this.dropped.malformed++;
     this.isUtf8 = isUtf8(whole);
-    this.reader.start(whole, this.labels.add(labels));
+    this.reader.start(whole, this.labels.add(labels, rules.labels));
     this.series.clear();
+    this.loose.clear();
     this.order = new SeriesOrder();
     this.book = new FamilyBook(rules);
     this.passed = this.rangeStart = this.lineStart = 0;
@@ -76,10 +80,14 @@ export class ExpositionParser {
   finish(): ScrapedText {
     const { reader } = this;
     this.leaveFamily();
+    const families = this.book?.families ?? [];
+    for (const [family, loose] of this.loose) this.sort(family, loose);
+    this.loose.clear();
     const { dropped, passed: series } = this;
-    const text = new ScrapedText(this.owner, this.book?.families ?? [], reader.out, { series, dropped });
+    const fallbackHelp = this.rules?.fallbackHelp ?? '';
+    const text = new ScrapedText(this.owner, families, reader.out, { series, dropped, fallbackHelp });
     reader.stop();
-    this.book = this.slot = this.family = undefined;
+    this.rules = this.book = this.slot = this.family = undefined;
     this.order = new SeriesOrder();
     return text;
   }
@@ -111,7 +119,7 @@ export class ExpositionParser {
 
   private sample(slot: Slot | undefined): void {
     const { reader } = this;
-    const refusal = slot ? (slot.refusal ?? (this.passed >= MAX_SERIES ? 'limit' : undefined)) : 'malformed';
+    const refusal = slot ? (slot.refusal ?? (this.passed >= this.maxSeries ? 'limit' : undefined)) : 'malformed';
     if (!slot?.family || refusal !== undefined) {
       this.drop(refusal ?? 'malformed');
       return;
@@ -166,9 +174,27 @@ export class ExpositionParser {
     const { order } = this;
     const { low, high, bound } = this.labels;
     if (part < Part.bucket) return this.series.add(low, high) ? undefined : 'duplicate';
+    if (this.isScattered) return this.scatter(part, family);
     if (!(order.goesOn(family, low, high) ? order.takes(part, bound) : this.opens(family, part))) return 'misfit';
     order.weigh(part, this.value);
     return undefined;
+  }
+
+  /** A sample that is put into its place when all are there. */
+  private scatter(part: Part, family: FamilyDraft): DropReason | undefined {
+    const { low, high, bound } = this.labels;
+    if ((part === Part.bucket || part === Part.quantile) && Number.isNaN(bound)) return 'misfit';
+    const loose = this.loose.get(family) ?? new LooseSeries(family);
+    this.loose.set(family, loose);
+    loose.add(low, high, { part, bound, value: this.value, from: this.lineStart, to: this.reader.to + 1 });
+    return undefined;
+  }
+
+  private sort(family: FamilyDraft, loose: LooseSeries): void {
+    const duplicates = loose.sort();
+    family.series -= duplicates;
+    this.passed -= duplicates;
+    this.dropped.duplicate += duplicates;
   }
 
   private opens(family: FamilyDraft, part: Part): boolean {
@@ -201,7 +227,7 @@ export class ExpositionParser {
     const { reader, family } = this;
     this.lineStart = reader.to;
     this.takeBack();
-    if (family && reader.to > this.rangeStart) family.ranges.push(this.rangeStart, reader.to);
+    if (family && !this.loose.has(family) && reader.to > this.rangeStart) family.ranges.push(this.rangeStart, reader.to);
     this.family = undefined;
   }
 
@@ -211,9 +237,9 @@ export class ExpositionParser {
     reader.skipLine();
     const end = reader.at - 1;
     if (end - from > MAX_COMMENT_BYTES || reader.body.subarray(from, end).includes(Byte.carriageReturn)) return;
-    const type = TYPE_LINE.exec(reader.word(from, end));
+    const type = typeOf(reader.word(from, end));
     if (type) {
-      const family = book?.declare(type[1], wireType(type[2]));
+      const family = book?.declare(type.name, type.type);
       if (family) family.help ??= helpOf(this.help, family.words.ownName);
       return;
     }
@@ -221,29 +247,4 @@ export class ExpositionParser {
     const latest = book?.families.at(-1);
     if (latest && latest.series === 0) latest.help ??= helpOf(this.help, latest.words.ownName);
   }
-}
-
-/** What a comment says if it is the HELP of this family. By hand: no word of it is looked at twice, however many blanks there are. */
-function helpOf(comment: string, ownName: string): string | undefined {
-  let at = 1;
-  for (const word of ['HELP', ownName]) {
-    const from = afterBlanks(comment, at);
-    if (from === at || !comment.startsWith(word, from)) return undefined;
-    at = from + word.length;
-  }
-  const from = afterBlanks(comment, at);
-  if (from === at || from === comment.length) return undefined;
-  const help = comment.slice(from).replace(/\\([\\n])/g, (_, escaped) => (escaped === 'n' ? '\n' : escaped));
-  return help.replace(CONTROL_CHARACTERS, '?');
-}
-
-function afterBlanks(text: string, from: number): number {
-  let at = from;
-  while (text[at] === ' ' || text[at] === '\t') at++;
-  return at;
-}
-
-function wireType(word: string): WireType {
-  const type: string = word === 'untyped' ? 'unknown' : word;
-  return WIRE_TYPES.find((known) => known === type) ?? 'unknown';
 }

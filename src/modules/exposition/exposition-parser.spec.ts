@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { linesOf, type ReadingOptions, readShimText } from '../../../test/shim-reading.js';
 import { AGENT_ACTIONS, dragonballText, goShimText, SHIM_ACTIONS } from '../../../test/shim-texts.js';
+import { LIMITS } from '../shim/family-rules.js';
+import { mergeFamilies } from '../shim/merged-families.js';
 import { nothingDropped } from './drop-reasons.js';
-import { MAX_SERIES } from './exposition-parser.js';
-import { MAX_FAMILIES, MAX_UNKNOWN_FAMILIES } from './family-book.js';
-import { mergeFamilies } from './merged-families.js';
 
 const merged = (text: string | Buffer, options?: ReadingOptions): string[] =>
   linesOf(mergeFamilies([readShimText(text, options)]).families);
@@ -189,12 +188,12 @@ describe('families', () => {
   });
 
   it('are bounded in number, and so are series', () => {
-    const many = Array.from({ length: MAX_FAMILIES + 50 }, (_, i) => `kata_agent_f${i} 1\n`).join('');
-    const over = MAX_FAMILIES + 50 - MAX_UNKNOWN_FAMILIES;
-    expect(readShimText(many)).toMatchObject({ series: MAX_UNKNOWN_FAMILIES, dropped: { ...nothingDropped(), limit: over } });
-    const series = gauge(...Array.from({ length: MAX_SERIES + 7 }, (_, i) => `kata_agent_x{i="${i}"} 1`));
-    expect(readShimText(series)).toMatchObject({ series: MAX_SERIES, dropped: { ...nothingDropped(), limit: 7 } });
-    const refusedMany = Array.from({ length: MAX_FAMILIES + 50 }, (_, i) => `# TYPE kata_guest_load_${i} gauge\n`).join('');
+    const many = Array.from({ length: LIMITS.families + 50 }, (_, i) => `kata_agent_f${i} 1\n`).join('');
+    const over = LIMITS.families + 50 - LIMITS.unknownFamilies;
+    expect(readShimText(many)).toMatchObject({ series: LIMITS.unknownFamilies, dropped: { ...nothingDropped(), limit: over } });
+    const series = gauge(...Array.from({ length: LIMITS.series + 7 }, (_, i) => `kata_agent_x{i="${i}"} 1`));
+    expect(readShimText(series)).toMatchObject({ series: LIMITS.series, dropped: { ...nothingDropped(), limit: 7 } });
+    const refusedMany = Array.from({ length: LIMITS.families + 50 }, (_, i) => `# TYPE kata_guest_load_${i} gauge\n`).join('');
     expect(readShimText(`${refusedMany}kata_agent_x 1\n`)).toMatchObject({ series: 0, dropped: { limit: 1 } });
   });
 

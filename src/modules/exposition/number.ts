@@ -1,4 +1,4 @@
-import { Byte, CLASS, Is } from './exposition-bytes.js';
+import { Byte, CLASS, Is } from './bytes.js';
 
 /** Go's shortest form of a double has 24 characters, Rust's without exponent 330. */
 export const MAX_NUMBER_BYTES = 400;

@@ -1,11 +1,11 @@
-/** Why a series of a shim is not passed on. */
+/** Why a series of a stranger's text is not passed on. */
 export const DROP_REASONS = {
   malformed: 'no sample by the text format',
   label: 'it has a label that is ours to give, or one twice',
   duplicate: 'it stands twice',
   misfit: 'no sample of its family’s type, or not in its place',
   conflict: 'its family has a type or a name that others contradict',
-  foreign: 'its family is not one that such a shim has',
+  foreign: 'its family is not one that such a text has',
   limit: 'beyond the limits of length and number',
   ours: 'its family is read from the host',
   excluded: 'its family is left out by the configuration',

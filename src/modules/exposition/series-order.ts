@@ -19,7 +19,7 @@ interface Open {
 }
 
 /** 53 bits of the hash: what a number holds exactly. */
-const keyOf = (low: number, high: number): number => (low >>> 0) * 2 ** 21 + (high >>> 11);
+export const keyOf = (low: number, high: number): number => (low >>> 0) * 2 ** 21 + (high >>> 11);
 
 /**
  * Histograms and summaries as both formats want them and both runtimes write them: the samples of a series together, bounds rising, `+Inf`

@@ -1,10 +1,7 @@
 import type { DropReason } from './drop-reasons.js';
-import { type FamilyRules, printedName } from './family-rules.js';
-import { namesOf, VOCABULARY, type WireType } from './vocabulary.js';
-
-export const MAX_FAMILIES = 2000;
-/** Of those, families that are not in the vocabulary: each costs all pages of the host a name. */
-export const MAX_UNKNOWN_FAMILIES = 64;
+import type { OpenShare } from './passed-family.js';
+import type { TextRules } from './text-rules.js';
+import type { WireType } from './wire-types.js';
 
 /** What a sample is to its family. */
 export const Part = { value: 0, counter: 1, bucket: 2, quantile: 3, sum: 4, count: 5 } as const;
@@ -19,6 +16,8 @@ export interface FamilyDraft {
   readonly ranges: number[];
   /** Which of its series of several samples have ended. */
   readonly ended: Set<number>;
+  /** What of it OpenMetrics takes; undefined for all. */
+  open: OpenShare | undefined;
 }
 
 /** What is the same of a family in every text. */
@@ -28,12 +27,15 @@ export interface FamilyWords {
   /** As it is printed. */
   readonly type: WireType;
   readonly help: string | undefined;
+  readonly isKnown: boolean;
+  /** That it keeps for itself, as it is printed. */
+  readonly names: readonly string[];
   readonly samples: readonly SampleName[];
 }
 
 interface SampleName {
   readonly text: string;
-  /** As the shim writes it, and as it is printed. */
+  /** As the text has it, and as it is printed. */
   readonly sent: Buffer;
   readonly head: Buffer;
   readonly part: Part;
@@ -70,23 +72,29 @@ const SUFFIXES: Readonly<Record<WireType, readonly (readonly [string, Part])[]>>
   ],
 };
 
-/** Words of the families of the vocabulary, which nearly all are. */
-const kept = new Map<string, FamilyWords>();
+/** Words of the families that rules know: no more than there are of these. */
+const KEPT = new WeakMap<TextRules, Map<string, FamilyWords>>();
 
-function wordsOf(ownName: string, wire: WireType): FamilyWords {
-  const key = `${wire} ${ownName}`;
-  const known = kept.get(key);
-  if (known) return known;
-  const name = printedName(ownName);
-  const type = printedType(name, wire);
+function keptBy(rules: TextRules): Map<string, FamilyWords> {
+  const kept = KEPT.get(rules) ?? new Map<string, FamilyWords>();
+  KEPT.set(rules, kept);
+  return kept;
+}
+
+const keyOf = (ownName: string, wire: WireType): string => `${wire} ${ownName}`;
+
+function wordsOf(ownName: string, wire: WireType, rules: TextRules, kept: Map<string, FamilyWords>): FamilyWords {
+  const name = rules.printedName(ownName);
+  const fixed = rules.words(name);
+  const type = fixed?.printed ?? wire;
   const samples = SUFFIXES[type].map(([suffix, part]) => ({
     text: ownName + suffix,
     sent: Buffer.from(ownName + suffix),
     head: Buffer.from(name + suffix),
     part,
   }));
-  const words = { ownName, name, type, help: VOCABULARY.get(name)?.help, samples };
-  if (words.help !== undefined) kept.set(key, words);
+  const words = { ownName, name, type, help: fixed?.help, isKnown: fixed !== undefined, names: rules.names(name, type), samples };
+  if (fixed) kept.set(keyOf(ownName, wire), words);
   return words;
 }
 
@@ -99,16 +107,20 @@ export class FamilyBook {
   private registered = 0;
   private unknown = 0;
   private seeds = 0;
+  private readonly kept;
 
-  constructor(private readonly rules: FamilyRules) {}
+  constructor(private readonly rules: TextRules) {
+    this.kept = keptBy(rules);
+  }
 
   /** A TYPE. @returns the family, unless there is one of this name already or there may be none */
   declare(own: string, type: WireType): FamilyDraft | undefined {
-    if (this.registered >= MAX_FAMILIES || this.slots.has(own) || this.rules.refusesName(own) !== undefined) return undefined;
+    if (this.registered >= this.rules.limits.families || this.slots.has(own) || this.rules.refusesName(own) !== undefined) return undefined;
     this.registered++;
-    const refusal = this.judge(own, type);
-    if (refusal === undefined) return this.add(own, type);
-    for (const name of namesOf(own, type)) if (!this.slots.has(name)) this.slots.set(name, refused(name, refusal));
+    const words = this.words(own, type);
+    const refusal = this.judge(words, type);
+    if (refusal === undefined) return this.add(words);
+    for (const name of this.rules.names(own, type)) if (!this.slots.has(name)) this.slots.set(name, refused(name, refusal));
     return undefined;
   }
 
@@ -118,31 +130,34 @@ export class FamilyBook {
     if (known) return known;
     const unnamed = this.rules.refusesName(sent);
     if (unnamed !== undefined) return refused(sent, unnamed);
-    if (this.registered >= MAX_FAMILIES) return refused(sent, 'limit');
+    if (this.registered >= this.rules.limits.families) return refused(sent, 'limit');
     this.registered++;
-    const refusal = this.judge(sent, 'unknown');
-    if (refusal === undefined) this.add(sent, 'unknown');
+    const words = this.words(sent, 'unknown');
+    const refusal = this.judge(words, 'unknown');
+    if (refusal === undefined) this.add(words);
     else this.slots.set(sent, refused(sent, refusal));
     return this.slots.get(sent) ?? refused(sent, 'misfit');
   }
 
-  private judge(own: string, wire: WireType): DropReason | undefined {
-    const printed = printedName(own);
-    const refusal = this.rules.refusesFamily(printed, wire);
-    if (refusal !== undefined) return refusal;
-    if (namesOf(printed, printedType(printed, wire)).some((name) => this.taken.has(name))) return 'conflict';
-    return this.unknown >= MAX_UNKNOWN_FAMILIES && !VOCABULARY.has(printed) ? 'limit' : undefined;
+  private words(own: string, wire: WireType): FamilyWords {
+    return this.kept.get(keyOf(own, wire)) ?? wordsOf(own, wire, this.rules, this.kept);
   }
 
-  private add(own: string, wire: WireType): FamilyDraft {
-    const words = wordsOf(own, wire);
-    const { name, type, help, samples } = words;
-    const family: FamilyDraft = { words, help, series: 0, ranges: [], ended: new Set() };
+  private judge({ name, names, isKnown }: FamilyWords, wire: WireType): DropReason | undefined {
+    const refusal = this.rules.refusesFamily(name, wire);
+    if (refusal !== undefined) return refusal;
+    if (names.some((one) => this.taken.has(one))) return 'conflict';
+    return this.unknown >= this.rules.limits.unknownFamilies && !isKnown ? 'limit' : undefined;
+  }
+
+  private add(words: FamilyWords): FamilyDraft {
+    const { ownName: own, type, help, isKnown, names, samples } = words;
+    const family: FamilyDraft = { words, help, series: 0, ranges: [], ended: new Set(), open: undefined };
     this.families.push(family);
-    if (!VOCABULARY.has(name)) this.unknown++;
-    for (const taken of namesOf(name, type)) this.taken.add(taken);
+    if (!isKnown) this.unknown++;
+    for (const taken of names) this.taken.add(taken);
     // Names that belong to it and that no sample of its type has.
-    if (type === 'counter') for (const sent of namesOf(own, type)) this.slots.set(sent, refused(sent, 'conflict'));
+    if (type === 'counter') for (const sent of this.rules.names(own, type)) this.slots.set(sent, refused(sent, 'conflict'));
     if (type === 'histogram') this.slots.set(own, refused(own, 'misfit'));
     const slots = samples.map(({ text, sent, head, part }): Slot => {
       const seed = Math.imul(++this.seeds, 0x9e3779b1);
@@ -156,8 +171,6 @@ export class FamilyBook {
     return family;
   }
 }
-
-const printedType = (printed: string, type: WireType): WireType => VOCABULARY.get(printed)?.printed ?? type;
 
 const refused = (sent: string, refusal: DropReason): Slot => ({
   sent: Buffer.from(sent),

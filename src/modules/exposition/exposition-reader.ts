@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { Byte, CLASS, Is } from './exposition-bytes.js';
-import { MAX_NUMBER_BYTES, plainNumberEnd, respelledNumber } from './exposition-number.js';
+import { Byte, CLASS, Is } from './bytes.js';
+import { MAX_NUMBER_BYTES, plainNumberEnd, respelledNumber } from './number.js';
 
 export const MAX_NAME_BYTES = 200;
 export const MAX_VALUE_BYTES = 1024;
@@ -120,6 +120,20 @@ export class ExpositionReader {
     this.low = low;
     this.high = high;
     return at - from;
+  }
+
+  /** Writes a name that is not in the text and leaves its hash, as `label` does. @param name at most MAX_NAME_BYTES of ASCII */
+  writeName(name: string): void {
+    let low = SEED;
+    let high = 0;
+    for (let at = 0; at < name.length; at++) {
+      const byte = name.charCodeAt(at);
+      this.put(byte);
+      low = Math.imul(low ^ byte, 0x01000193);
+      high = (Math.imul(high, 31) + byte) | 0;
+    }
+    this.low = low;
+    this.high = high;
   }
 
   /** `="value"`. Leaves the hash of name and value. @returns length of the value, MALFORMED or TOO_LONG */
