@@ -1,5 +1,6 @@
 import type { Config } from './config/config.js';
 import { ConfigError, quoted, reasonOf } from './config/config-error.js';
+import { upstreamSettings } from './config/upstream-config.js';
 import { parseTokens } from './http/tokens.js';
 import type { Settings } from './model/settings.js';
 
@@ -42,6 +43,7 @@ export function settingsOf(config: Config, readFile: (path: string) => string): 
     antreaFamilies: config.antreaFamilies,
     conntrackZonesIntervalMs: config.conntrackZonesIntervalMs,
     conntrackZonesMaxEntries: config.conntrackZonesMaxEntries,
+    upstreams: upstreamSettings(config.upstreams),
     exporterMetrics: !config.webDisableExporterMetrics,
   };
 }

@@ -10,6 +10,7 @@ import { MetricsModule } from './modules/metrics/metrics.module.js';
 import { NetworkModule } from './modules/network/network.module.js';
 import { ShimModule } from './modules/shim/shim.module.js';
 import { StatsModule } from './modules/stats/stats.module.js';
+import { UpstreamsModule } from './modules/upstreams/upstreams.module.js';
 import type { Dialogue } from './modules/vmm/dialogue.js';
 import { DIALOGUES } from './modules/vmm/dialogues.js';
 import { VmmModule } from './modules/vmm/vmm.module.js';
@@ -58,13 +59,24 @@ export class VmgaugeModule {
         NetworkModule,
         ShimModule,
         VmmModule.register([...(options.dialogues ?? []), ...DIALOGUES]),
+        UpstreamsModule,
         CollectionModule,
         StatsModule,
         CapabilitiesModule,
         MetricsModule.register({ telemetryPath, exporterMetrics }),
       ],
       providers: [VmStats],
-      exports: [InstancesModule, NetworkModule, ShimModule, VmmModule, CollectionModule, StatsModule, MetricsModule, VmStats],
+      exports: [
+        InstancesModule,
+        NetworkModule,
+        ShimModule,
+        VmmModule,
+        UpstreamsModule,
+        CollectionModule,
+        StatsModule,
+        MetricsModule,
+        VmStats,
+      ],
     };
   }
 }

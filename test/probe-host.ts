@@ -37,6 +37,8 @@ export class ProbeHost {
       asker: null,
       dialogues: [],
       shims: null,
+      upstreams: null,
+      switches: null,
     };
   }
 

@@ -41,6 +41,7 @@ export class OwnAnswers implements Answers {
     private readonly host: Host,
     private readonly shimSocketRuntimes: readonly string[],
     private readonly vmmDoors: Partial<Settings>,
+    private readonly upstreams: Settings['upstreams'],
   ) {}
 
   /** Discovery and two sweeps. @throws what a source finds wrong with its configuration */
@@ -55,8 +56,9 @@ export class OwnAnswers implements Answers {
       abortOnError: false,
     });
     await app.init();
-    const { qmpMode, cloudHypervisorApi, firecrackerApi, firecrackerMetrics } = settingsOf(config, readFile);
-    return new OwnAnswers(app, host, config.shimSocketRuntimes, { qmpMode, cloudHypervisorApi, firecrackerApi, firecrackerMetrics });
+    const { qmpMode, cloudHypervisorApi, firecrackerApi, firecrackerMetrics, upstreams = [] } = settingsOf(config, readFile);
+    const doors = { qmpMode, cloudHypervisorApi, firecrackerApi, firecrackerMetrics };
+    return new OwnAnswers(app, host, config.shimSocketRuntimes, doors, upstreams);
   }
 
   async get(path: string): Promise<Answer> {
@@ -109,7 +111,7 @@ export class OwnAnswers implements Answers {
 
   /** Nobody is asked for it: only a sweep starts questions, and there is none before the end. */
   async prepareSurvey(): Promise<void> {
-    Object.assign(this.app.get(Settings), this.vmmDoors, { shimSocketRuntimes: this.shimSocketRuntimes });
+    Object.assign(this.app.get(Settings), this.vmmDoors, { shimSocketRuntimes: this.shimSocketRuntimes, upstreams: this.upstreams });
   }
 
   strange(): never {
@@ -134,7 +136,7 @@ export class OwnAnswers implements Answers {
   }
 }
 
-/** Read at the start and when a command asks; nothing is registered, no shim asked, nothing told of the process itself. */
+/** Read at the start and when a command asks; nothing is registered, no shim and no upstream asked, nothing told of the process itself. */
 function onceOnly(settings: Partial<Settings>): Partial<Settings> {
   return {
     ...settings,
@@ -150,6 +152,7 @@ function onceOnly(settings: Partial<Settings>): Partial<Settings> {
     cloudHypervisorApi: false,
     firecrackerApi: false,
     firecrackerMetrics: 'off',
+    upstreams: [],
     registrationTokens: [],
     exporterMetrics: false,
   };

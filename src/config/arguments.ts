@@ -1,7 +1,8 @@
 import { COMMANDS, type Command, type CommandName } from './commands.js';
 import { ConfigError, quoted } from './config-error.js';
 import type { Declaration } from './declarations.js';
-import { badValue, type Given, type GivenSettings } from './given.js';
+import { badValue, type Given, type GivenSettings, shownTexts } from './given.js';
+import type { Vocabulary } from './vocabulary.js';
 
 export type Arguments = { readonly kind: 'help'; readonly command: CommandName } | { readonly kind: 'version' } | CommandLine;
 
@@ -18,7 +19,7 @@ export interface CommandLine {
 type Flag = Pick<Declaration, 'key' | 'kind'>;
 
 /** Reads `[command] [operand] [flags]`. @throws ConfigError */
-export function readArguments(argv: readonly string[], declared: readonly Declaration[]): Arguments {
+export function readArguments(argv: readonly string[], vocabulary: Vocabulary): Arguments {
   const first = argv[0]?.startsWith('-') ? undefined : argv[0];
   const command = COMMANDS.find(({ name }) => name === (first ?? COMMANDS[0].name));
   // A value never begins with two dashes unless it is written --x=--y, so these words are never a value.
@@ -27,7 +28,7 @@ export function readArguments(argv: readonly string[], declared: readonly Declar
   if (!command) {
     throw new ConfigError(`unknown command ${quoted(first ?? '')}: there is ${COMMANDS.map(({ name }) => name).join(', ')}; see --help`);
   }
-  const { operands, own, given } = readWords(argv.slice(first === undefined ? 0 : 1), command, declared);
+  const { operands, own, given } = readWords(argv.slice(first === undefined ? 0 : 1), command, vocabulary);
   return { kind: command.name, given, operand: onlyOperand(operands, command), options: readOptions(own, command) };
 }
 
@@ -38,14 +39,14 @@ interface Words {
   readonly given: Map<string, Given>;
 }
 
-function readWords(words: readonly string[], command: Command, declared: readonly Declaration[]): Words {
+function readWords(words: readonly string[], command: Command, vocabulary: Vocabulary): Words {
   const read: Words = { operands: [], own: new Map(), given: new Map() };
   for (let i = 0; i < words.length; i++) {
     if (!words[i].startsWith('-')) {
       read.operands.push(words[i]);
       continue;
     }
-    const { flag, text: attached } = readFlag(words[i], command, declared);
+    const { flag, text: attached } = readFlag(words[i], command, vocabulary);
     const origin = `flag --${flag.key}`;
     const text = attached ?? words[++i];
     if (text === undefined || (attached === undefined && text.startsWith('--'))) {
@@ -57,15 +58,17 @@ function readWords(words: readonly string[], command: Command, declared: readonl
 }
 
 /** `text` undefined: the value is the next word. */
-function readFlag(word: string, command: Command, declared: readonly Declaration[]): { flag: Flag; text: string | undefined } {
-  const [, name, text] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
-  const flags: readonly Flag[] = [...command.flags, ...declared];
-  const flag = flags.find(({ key }) => key === name);
+function readFlag(word: string, command: Command, vocabulary: Vocabulary): { flag: Flag; text: string | undefined } {
+  const [, name = '', text] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
+  const flagOf = (wanted: string): Flag | undefined => command.flags.find(({ key }) => key === wanted) ?? vocabulary.declaration(wanted);
+  const flag = flagOf(name);
   if (flag) return { flag, text: text ?? (flag.kind.placeholder === null ? 'true' : undefined) };
-  const negated = flags.find(({ key, kind }) => kind.placeholder === null && `no-${key}` === name);
-  if (!negated) {
+  const negated = name.startsWith('no-') ? flagOf(name.slice('no-'.length)) : undefined;
+  if (negated?.kind.placeholder !== null) {
     const owner = COMMANDS.find(({ flags: own }) => own.some(({ key }) => key === name));
-    throw new ConfigError(`unknown flag ${quoted(word.split('=', 1)[0])}: ${owner ? `it belongs to ${owner.name}` : 'see --help'}`);
+    throw new ConfigError(
+      `unknown flag ${quoted(word.split('=', 1)[0])}: ${owner ? `it belongs to ${owner.name}` : vocabulary.whyUnknown(name) || 'see --help'}`,
+    );
   }
   if (text !== undefined)
     throw new ConfigError(`${negated.key}: ${quoted(text)} cannot follow a flag that says no (flag --no-${negated.key})`);
@@ -73,10 +76,13 @@ function readFlag(word: string, command: Command, declared: readonly Declaration
 }
 
 /** Lists grow; of anything else there is one, so that a forgotten flag in a unit file is noticed. */
-function add(given: Map<string, Given>, { key, kind }: Flag, next: Given): void {
+function add(given: Map<string, Given>, flag: Flag, next: Given): void {
+  const { key, kind } = flag;
   const before = given.get(key);
-  if (before && !kind.repeatable)
-    throw new ConfigError(`${key}: ${quoted(next.texts[0])} is given after ${quoted(before.texts[0])} (${next.origin})`);
+  if (before && !kind.repeatable) {
+    const [later, earlier] = [next, before].map(({ texts }) => quoted(shownTexts(flag, texts)));
+    throw new ConfigError(`${key}: ${later} is given after ${earlier} (${next.origin})`);
+  }
   given.set(key, { ...next, texts: [...(before?.texts ?? []), ...next.texts] });
 }
 

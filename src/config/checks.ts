@@ -2,6 +2,7 @@ import type { Config } from './config.js';
 import { ConfigError } from './config-error.js';
 import { badValue, type GivenSettings } from './given.js';
 import { parseListenAddress } from './listen-address.js';
+import { upstreamWarnings } from './upstream-checks.js';
 
 /** First parts of the paths that the agent answers itself; the Prometheus page cannot stand at or below one. */
 export const OWN_ROUTES = [
@@ -22,7 +23,7 @@ export const OWN_ROUTES = [
 /** What one setting means for another. @returns warnings. @throws ConfigError */
 export function checkTogether(config: Config, given: GivenSettings): readonly string[] {
   checkTelemetryPath(config, given);
-  return checkReach(config, given);
+  return [...checkReach(config, given), ...upstreamWarnings(config.upstreams)];
 }
 
 const originOf = (given: GivenSettings, key: string): string => given.get(key)?.origin ?? 'default';

@@ -10,8 +10,10 @@ const defaults = new Config();
 const camelCase = (key: string): string => key.replace(/[.-](\w)/g, (_, letter: string) => letter.toUpperCase());
 
 describe('the declarations', () => {
-  it('cover every property but the toggles', () => {
-    expect([...settings.map(({ property }) => property), 'collectors', 'sources'].sort()).toEqual(Object.keys(defaults).sort());
+  it('cover every property but the maps by name', () => {
+    expect([...settings.map(({ property }) => property), 'collectors', 'sources', 'upstreams'].sort()).toEqual(
+      Object.keys(defaults).sort(),
+    );
   });
 
   it.each(settings)('$key: the property is the key, with Ms for a duration', ({ key, property, kind }) => {

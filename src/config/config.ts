@@ -2,6 +2,7 @@ import { IsBoolean, IsIn } from 'class-validator';
 import { ANTREA_FAMILIES, FIRECRACKER_METRICS, QMP_MODES } from '../model/settings.js';
 import { bool, choice, count, duration, list, text } from './kind.js';
 import { Setting } from './setting.js';
+import type { UpstreamConfig } from './upstream-config.js';
 import {
   AreAbsoluteGlobs,
   AreAbsolutePaths,
@@ -364,4 +365,6 @@ export class Config {
   readonly collectors: ReadonlyMap<string, boolean> = new Map();
   /** By name: is the source on (`--source.<name>`)? */
   readonly sources: ReadonlyMap<string, boolean> = new Map();
+  /** Other exporters, by name ascending (`--upstream.<name>.url`). */
+  readonly upstreams: ReadonlyMap<string, UpstreamConfig> = new Map();
 }

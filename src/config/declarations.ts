@@ -1,6 +1,7 @@
 import { Config } from './config.js';
 import { bool } from './kind.js';
 import { type DeclaredSetting, environmentName, settingsOf } from './setting.js';
+import { UpstreamConfig } from './upstream-config.js';
 
 /** A collector or source that can be switched on and off. */
 export interface Toggle {
@@ -24,10 +25,20 @@ export interface Declaration extends Omit<DeclaredSetting, 'property'> {
 }
 
 /** Where the value stands in the Config. */
-export type Target = { readonly property: string } | { readonly map: keyof Known; readonly name: string };
+export type Target =
+  | { readonly property: string }
+  | { readonly map: keyof Known; readonly name: string }
+  | { readonly upstream: string; readonly member: string };
 
-/** All of them, settings first, in the order declared. @throws Error when two share a key or an environment name */
-export function declarations(known: Known): readonly Declaration[] {
+/** The name of an upstream in documents, where its settings stand once for all. */
+const ANY_UPSTREAM = '<name>';
+
+/**
+ * All of them, settings first, in the order declared; last those of upstreams.
+ * @param upstreams names; none for what this build itself declares
+ * @throws Error when two share a key or an environment name
+ */
+export function declarations(known: Known, upstreams: readonly string[] = []): readonly Declaration[] {
   const defaults = new Config();
   const all = [
     ...settingsOf(Config.prototype).map(({ property, ...setting }) => ({
@@ -38,9 +49,23 @@ export function declarations(known: Known): readonly Declaration[] {
     })),
     ...known.collectors.map((toggle) => declareToggle('collector', 'collectors', toggle)),
     ...known.sources.map((toggle) => declareToggle('source', 'sources', toggle)),
+    ...upstreams.flatMap((name) => upstreamDeclarations(name)),
   ];
   refuseDoubles(all.map(({ environment }) => environment));
   return all;
+}
+
+/** What documents show: settings of any upstream as `upstream.<name>.url`. */
+export const documented = (known: Known): readonly Declaration[] => declarations(known, [ANY_UPSTREAM]);
+
+const UPSTREAM_DEFAULTS = new UpstreamConfig();
+
+export function upstreamDeclarations(name: string): readonly Declaration[] {
+  return settingsOf(UpstreamConfig.prototype).map(({ property, key: member, ...setting }) => {
+    const key = `upstream.${name}.${member}`;
+    const fallback: unknown = Reflect.get(UPSTREAM_DEFAULTS, property);
+    return { ...setting, key, environment: environmentName(key), fallback, target: { upstream: name, member: property } };
+  });
 }
 
 function declareToggle(group: string, map: keyof Known, { name, enabled, help }: Toggle): Declaration {
@@ -55,6 +80,9 @@ function refuseDoubles(names: readonly string[]): void {
 }
 
 /** What the config holds for a declaration. */
-export function valueIn(config: Config, { target }: Declaration): unknown {
-  return 'map' in target ? config[target.map].get(target.name) : Reflect.get(config, target.property);
+export function valueIn(config: Config, { target, fallback }: Declaration): unknown {
+  if ('map' in target) return config[target.map].get(target.name);
+  if ('property' in target) return Reflect.get(config, target.property);
+  const upstream = config.upstreams.get(target.upstream);
+  return upstream ? Reflect.get(upstream, target.member) : fallback;
 }

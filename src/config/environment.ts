@@ -1,6 +1,6 @@
-import type { Declaration } from './declarations.js';
 import type { Given, GivenSettings } from './given.js';
 import { ENVIRONMENT_PREFIX } from './setting.js';
+import type { Vocabulary } from './vocabulary.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -10,14 +10,13 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  */
 export function readEnvironment(
   environment: Environment,
-  declared: readonly Declaration[],
+  vocabulary: Vocabulary,
 ): { readonly given: GivenSettings; readonly warnings: readonly string[] } {
-  const keys = new Map(declared.map((declaration) => [declaration.environment, declaration.key]));
   const given = new Map<string, Given>();
   const warnings: string[] = [];
   for (const name of Object.keys(environment).sort()) {
     const text = environment[name];
-    const key = keys.get(name);
+    const key = vocabulary.ofVariable(name)?.key;
     if (key === undefined) {
       if (name.startsWith(ENVIRONMENT_PREFIX))
         warnings.push(`environment ${name.replace(/\p{Cc}/gu, '?')} is no setting and has no effect`);

@@ -1,17 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from './config-error.js';
-import { declarations } from './declarations.js';
 import { readSettingsFile } from './file.js';
 import { loadConfig } from './load.js';
+import { Vocabulary } from './vocabulary.js';
 
 const known = {
   collectors: ['wait', 'pss'].map((name) => ({ name, enabled: true, help: '' })),
   sources: [{ name: 'file', enabled: true, help: '' }],
 };
-const declared = declarations(known);
+const vocabulary = new Vocabulary(known);
 const read = (yaml: string) =>
-  [...readSettingsFile('/v', yaml, declared)].map(([key, { texts, origin }]) => [key, texts.join('|'), origin]);
+  [...readSettingsFile('/v', yaml, vocabulary)].map(([key, { texts, origin }]) => [key, texts.join('|'), origin]);
 
 describe('a YAML file', () => {
   it.each([

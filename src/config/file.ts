@@ -2,6 +2,7 @@ import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node,
 import { ConfigError, quoted } from './config-error.js';
 import type { Declaration } from './declarations.js';
 import { badValue, type Given, type GivenSettings } from './given.js';
+import type { Vocabulary } from './vocabulary.js';
 
 /** Far above any real file; comparing the keys of a map with each other takes time by the square of their number. */
 const FILE_BYTES = 65_536;
@@ -9,11 +10,11 @@ const FILE_BYTES = 65_536;
 const MAX_ALIASES = 100;
 
 /** Settings of a YAML file, nested or dotted or both. @param name path of the file, for the error lines. @throws ConfigError */
-export function readSettingsFile(name: string, text: string, declared: readonly Declaration[]): GivenSettings {
+export function readSettingsFile(name: string, text: string, vocabulary: Vocabulary): GivenSettings {
   if (Buffer.byteLength(text) > FILE_BYTES) throw new ConfigError(`file ${name} is longer than ${FILE_BYTES} bytes`);
   const lines = new LineCounter();
   const document = parse(name, text, lines);
-  const reader = new FileReader(name, document, lines, new Map(declared.map((declaration) => [declaration.key, declaration])));
+  const reader = new FileReader(name, document, lines, vocabulary);
   return reader.read();
 }
 
@@ -29,19 +30,14 @@ function parse(name: string, text: string, lineCounter: LineCounter): Document.P
 
 class FileReader {
   private readonly given = new Map<string, Given>();
-  /** `web`, `collector`, `collector.wait` …: every proper beginning of a key. */
-  private readonly groups: ReadonlySet<string>;
   private aliases = 0;
 
   constructor(
     private readonly name: string,
     private readonly document: Document.Parsed,
     private readonly lines: LineCounter,
-    private readonly declared: ReadonlyMap<string, Declaration>,
-  ) {
-    const beginnings = (key: string) => [...key.matchAll(/\./g)].map(({ index }) => key.slice(0, index));
-    this.groups = new Set([...declared.keys()].flatMap(beginnings));
-  }
+    private readonly vocabulary: Vocabulary,
+  ) {}
 
   read(): GivenSettings {
     const { contents } = this.document;
@@ -60,8 +56,8 @@ class FileReader {
   }
 
   private readEntry(key: string, node: Node | null, origin: string): void {
-    const declaration = this.declared.get(key);
-    if (this.groups.has(key)) {
+    const declaration = this.vocabulary.declaration(key);
+    if (this.vocabulary.isGroup(key)) {
       // A group whose members are all commented out.
       if (isEmpty(node)) return;
       if (isMap(node) || !declaration) {
@@ -70,7 +66,10 @@ class FileReader {
       }
     }
     // No value: under a misspelt name it may be a secret.
-    if (!declaration) throw new ConfigError(`unknown setting ${quoted(key)} (${origin})`);
+    if (!declaration) {
+      const why = this.vocabulary.whyUnknown(key);
+      throw new ConfigError(`unknown setting ${quoted(key)}${why === '' ? '' : `: ${why}`} (${origin})`);
+    }
     const before = this.given.get(key);
     if (before) throw new ConfigError(`${key}: is given twice (${before.origin} and ${origin})`);
     if (key === 'config.file') throw new ConfigError(`${key}: cannot stand in the file itself (${origin})`);

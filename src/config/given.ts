@@ -13,6 +13,12 @@ export interface Given {
 export type GivenSettings = ReadonlyMap<string, Given>;
 
 /** The one line for a value that cannot be: `web.max-requests: "0" must be between 1 and 10000 (flag --web.max-requests)`. */
-export function badValue({ key }: Pick<Declaration, 'key'>, { texts, origin }: Given, must: string): ConfigError {
-  return new ConfigError(`${key}: ${quoted(texts.join(','))} ${must} (${origin})`);
+export function badValue(about: About, { texts, origin }: Given, must: string): ConfigError {
+  return new ConfigError(`${about.key}: ${quoted(shownTexts(about, texts))} ${must} (${origin})`);
 }
+
+/** What was written, without what nobody is to see. */
+export const shownTexts = ({ kind }: About, texts: readonly string[]): string =>
+  texts.map((text) => (kind?.shown ? kind.shown(text) : text)).join(',');
+
+type About = Pick<Declaration, 'key'> & { readonly kind?: Pick<Declaration['kind'], 'shown'> };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { COMMANDS } from './commands.js';
-import { declarations } from './declarations.js';
+import { documented } from './declarations.js';
 import { commandHelp, configTable, helpText } from './help.js';
 
 const known = {
@@ -19,7 +19,7 @@ describe('--help', () => {
   it('is no wider than 100 columns and names every setting', () => {
     const text = helpText(known);
     expect(text.split('\n').filter((line) => line.length > 100)).toEqual([]);
-    expect(declarations(known).filter(({ key }) => !new RegExp(`^ {2}--(\\[no-\\])?${key}(=\\S+)?$`, 'm').test(text))).toEqual([]);
+    expect(documented(known).filter(({ key }) => !new RegExp(`^ {2}--(\\[no-\\])?${key}(=\\S+)?$`, 'm').test(text))).toEqual([]);
   });
 
   it('shows every default of a list', () => {
@@ -54,7 +54,7 @@ describe('the table for the README', () => {
 
   it('has a row of four cells for every setting', () => {
     const rows = configTable(known).trimEnd().split('\n').slice(2);
-    expect(rows).toHaveLength(declarations(known).length);
+    expect(rows).toHaveLength(documented(known).length);
     for (const row of rows) expect(row.split(/(?<!\\)\|/)).toHaveLength(6);
   });
 });

@@ -1,12 +1,12 @@
 import { COMMANDS, type Command, type CommandName, type OwnFlag } from './commands.js';
-import { type Declaration, declarations, type Known } from './declarations.js';
+import { type Declaration, documented, type Known } from './declarations.js';
 
 const COLUMNS = 100;
 
 const SETTINGS =
   'Settings: each is a flag, a key of the YAML file, and an environment variable with upper case letters and _ for . and -: ' +
   '--log.level=debug, "log: {level: debug}" and VMGAUGE_LOG_LEVEL=debug say the same. A flag wins over the environment, the environment ' +
-  'over the file. Lists are written with commas; a flag of a list may be repeated.';
+  'over the file. Lists are written with commas; a flag of a list may be repeated. <name> is any name.';
 
 const ANSWERS =
   'A running agent is asked, at web.listen-address and with the first token of web.token-file; where none runs, this host is read once ' +
@@ -34,7 +34,7 @@ const INTRODUCTION = [
 
 /** The text of `--help`: all settings by their first word, with defaults. */
 export function helpText(known: Known): string {
-  const sections = [...grouped(declarations(known))].flatMap(([group, members]) => ['', `${group}:`, ...members.flatMap(describe)]);
+  const sections = [...grouped(documented(known))].flatMap(([group, members]) => ['', `${group}:`, ...members.flatMap(describe)]);
   return `${[...INTRODUCTION, ...sections].join('\n')}\n`;
 }
 
@@ -77,7 +77,7 @@ function describe(declaration: Declaration): string[] {
 
 /** Rows for the README: setting, environment, default, what it does. */
 export function configTable(known: Known): string {
-  const rows = [...grouped(declarations(known)).values()].flat().map((declaration) => {
+  const rows = [...grouped(documented(known)).values()].flat().map((declaration) => {
     const { key, environment, help } = declaration;
     const standard = defaultOf(declaration);
     return row([

@@ -1,3 +1,4 @@
+import { shownUrl } from '../model/upstream-url.js';
 import { formatDuration, parseDuration } from './duration.js';
 
 /**
@@ -14,6 +15,8 @@ export interface Kind<T> {
   /** @param texts exactly one, unless the kind is repeatable. @returns undefined when they are not of this kind */
   parse(texts: readonly string[]): T | undefined;
   format(value: T): string;
+  /** A text of it inside an error line, where it may hold what nobody is to see; missing: as it is. */
+  readonly shown?: (given: string) => string;
 }
 
 /** A kind written as exactly one text. */
@@ -39,6 +42,8 @@ export const text = (placeholder: string): Kind<string> =>
     (given) => given,
     (value) => value,
   );
+
+export const url: Kind<string> = { ...text('URL'), shown: shownUrl };
 
 export const bool: Kind<boolean> = single(
   null,

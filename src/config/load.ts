@@ -7,7 +7,10 @@ import { ConfigError, quoted, reasonOf } from './config-error.js';
 import { type Declaration, declarations, type Known } from './declarations.js';
 import { type Environment, readEnvironment } from './environment.js';
 import { readSettingsFile } from './file.js';
-import { badValue, type GivenSettings } from './given.js';
+import { badValue, type Given, type GivenSettings } from './given.js';
+import { checkUpstreams } from './upstream-checks.js';
+import { UpstreamConfig } from './upstream-config.js';
+import { upstreamsIn, Vocabulary } from './vocabulary.js';
 
 /** Everything the outside says; nothing else is read. */
 export interface ConfigInput {
@@ -32,21 +35,23 @@ export interface Call extends Pick<CommandLine, 'kind' | 'operand' | 'options'> 
 
 /** Flags, environment and YAML file → frozen, validated Config. @throws ConfigError with one line */
 export function loadConfig(input: ConfigInput): Invocation {
-  const declared = declarations(input.known);
-  const command = readArguments(input.argv, declared);
+  const vocabulary = new Vocabulary(input.known);
+  const command = readArguments(input.argv, vocabulary);
   if (!('given' in command)) return command;
-  const environment = readEnvironment(input.env, declared);
+  const environment = readEnvironment(input.env, vocabulary);
   const direct = new Map([...environment.given, ...command.given]);
   // The later wins: file, environment, flag.
-  const given = new Map([...readFile(input, direct, declared), ...direct]);
-  const config = build(declared, given);
+  const given = new Map([...readFile(input, direct, vocabulary), ...direct]);
+  const upstreams = upstreamsIn(given.keys());
+  const config = build(declarations(input.known, upstreams), given, upstreams);
+  checkUpstreams(config.upstreams, given);
   const { kind, operand, options } = command;
   // Who may reach a listener is a matter of the one that listens.
   const warnings = [...environment.warnings, ...(kind === 'serve' ? checkTogether(config, given) : [])];
   return { kind, operand, options, config, warnings, flags: [...command.given.keys()] };
 }
 
-function readFile({ readFile }: ConfigInput, direct: GivenSettings, declared: readonly Declaration[]): GivenSettings {
+function readFile({ readFile }: ConfigInput, direct: GivenSettings, vocabulary: Vocabulary): GivenSettings {
   const file = direct.get('config.file');
   const [path] = file?.texts ?? [''];
   if (!file || path === '') return new Map();
@@ -56,16 +61,18 @@ function readFile({ readFile }: ConfigInput, direct: GivenSettings, declared: re
   } catch (error) {
     throw new ConfigError(`config.file: ${quoted(path)} cannot be read: ${reasonOf(error)} (${file.origin})`);
   }
-  return readSettingsFile(path.replace(/\p{Cc}/gu, '?'), text, declared);
+  return readSettingsFile(path.replace(/\p{Cc}/gu, '?'), text, vocabulary);
 }
 
-function build(declared: readonly Declaration[], given: GivenSettings): Config {
+function build(declared: readonly Declaration[], given: GivenSettings, names: readonly string[]): Config {
   const values: Record<string, unknown> = {};
-  const maps = { collectors: new Map<string, boolean>(), sources: new Map<string, boolean>() };
+  const upstreams = new Map(names.map((name) => [name, new UpstreamConfig()]));
+  const maps = { collectors: new Map<string, boolean>(), sources: new Map<string, boolean>(), upstreams };
   for (const declaration of declared) {
     const value = parseGiven(declaration, given);
     const { target } = declaration;
     if ('map' in target) maps[target.map].set(target.name, value === true);
+    else if ('upstream' in target) Object.assign(upstreams.get(target.upstream) ?? {}, { [target.member]: value });
     else values[target.property] = value;
   }
   const config = Object.assign(new Config(), values, maps);
@@ -83,14 +90,19 @@ function parseGiven(declaration: Declaration, given: GivenSettings): unknown {
 
 /** class-validator's verdict as one line: of the first setting in the order declared. */
 function validate(config: Config, declared: readonly Declaration[], given: GivenSettings): void {
-  const errors = new Map(validateSync(config).map(({ property, constraints }) => [property, Object.values(constraints ?? {})[0]]));
+  const own = complaintsAbout(config);
+  const upstreams = new Map([...config.upstreams].map(([name, upstream]) => [name, complaintsAbout(upstream)]));
   for (const declaration of declared) {
-    const must = 'property' in declaration.target ? errors.get(declaration.target.property) : undefined;
-    if (must === undefined) continue;
-    throw badValue(
-      declaration,
-      given.get(declaration.key) ?? { texts: [declaration.kind.format(declaration.fallback)], origin: 'default' },
-      must,
-    );
+    const { target } = declaration;
+    if ('map' in target) continue;
+    const must = 'property' in target ? own.get(target.property) : upstreams.get(target.upstream)?.get(target.member);
+    if (must !== undefined) throw badValue(declaration, given.get(declaration.key) ?? defaultOf(declaration), must);
   }
 }
+
+/** By property. */
+function complaintsAbout(config: object): ReadonlyMap<string, string> {
+  return new Map(validateSync(config).map(({ property, constraints }) => [property, Object.values(constraints ?? {})[0]]));
+}
+
+const defaultOf = ({ kind, fallback }: Declaration): Given => ({ texts: [kind.format(fallback)], origin: 'default' });

@@ -21,7 +21,10 @@ export interface Reloaded {
 export function reloadConfig(current: Config, input: ConfigInput): Reloaded {
   const fresh = loadConfig(input);
   if (!('config' in fresh)) throw new ConfigError(`--${fresh.kind} has no configuration to read again`);
-  const different = declarations(input.known).filter((declaration) => shown(declaration, current) !== shown(declaration, fresh.config));
+  const upstreams = [...new Set([...current.upstreams.keys(), ...fresh.config.upstreams.keys()])];
+  const different = declarations(input.known, upstreams).filter(
+    (declaration) => shown(declaration, current) !== shown(declaration, fresh.config),
+  );
   const changed = different.filter(({ reload }) => reload);
   return {
     config: Object.freeze(Object.assign(new Config(), current, ...changed.map((declaration) => entryOf(declaration, fresh.config)))),

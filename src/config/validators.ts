@@ -1,5 +1,6 @@
 import { IsIn, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { ASKABLE_SHIMS } from '../model/instance.js';
+import { parseUpstreamUrl } from '../model/upstream-url.js';
 import { formatDuration } from './duration.js';
 import { parseListenAddress } from './listen-address.js';
 
@@ -45,3 +46,45 @@ export const IsListenAddress = (): PropertyDecorator =>
       defaultMessage: () => 'must be host:port, [IPv6 address]:port, :port or unix:/path',
     },
   });
+
+/** Empty is for the check that says which upstream has none. */
+export const IsUpstreamUrl = (): PropertyDecorator =>
+  ValidateBy({
+    name: 'isUpstreamUrl',
+    validator: {
+      validate: (value: unknown) => value === '' || (typeof value === 'string' && parseUpstreamUrl(value) !== undefined),
+      defaultMessage: () =>
+        'must be http://host:port/path, https://host:port/path or unix:/socket:/path, without credentials and without a fragment',
+    },
+  });
+
+/** As openssl prints it, or without colons. */
+export const IsFingerprint = (): PropertyDecorator =>
+  Matches(/^(|[0-9a-f]{64}|([0-9a-f]{2}:){31}[0-9a-f]{2})$/i, {
+    message: 'must be the SHA-256 of a certificate, 64 hexadecimal digits with or without colons',
+  });
+
+export const IsHostName = (): PropertyDecorator =>
+  Matches(/^(|[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?|[0-9a-f.:]{2,45})$/i, { message: 'must be a host name or an address' });
+
+const MAX_LABELS = 16;
+const LABELS_BYTES = 1024;
+/** Ours, and those that give a sample its place in its family. */
+const TAKEN_LABELS: ReadonlySet<string> = new Set(['upstream', 'exported_upstream', 'le', 'quantile']);
+
+/** `name=value`; each of them is copied to every sample that has none of its name. */
+export const AreLabels = (): PropertyDecorator =>
+  ValidateBy({
+    name: 'areLabels',
+    validator: {
+      validate: (value: unknown) => Array.isArray(value) && areLabels(value.map(String)),
+      defaultMessage: () =>
+        `must be up to ${MAX_LABELS} labels name=value, ${LABELS_BYTES} bytes in all, each name once; not ${[...TAKEN_LABELS].join(', ')} and not __…`,
+    },
+  });
+
+function areLabels(pairs: readonly string[]): boolean {
+  const names = pairs.map((pair) => /^([a-zA-Z_]\w*)=\P{Cc}+$/u.exec(pair)?.[1]);
+  const good = names.filter((name) => name !== undefined && !name.startsWith('__') && !TAKEN_LABELS.has(name));
+  return new Set(good).size === pairs.length && pairs.length <= MAX_LABELS && Buffer.byteLength(pairs.join('')) <= LABELS_BYTES;
+}

@@ -1,8 +1,14 @@
-import { type IncomingMessage, request } from 'node:http';
+import { type IncomingMessage, type RequestOptions, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { HostError } from './host-error.js';
 
-/** Where a server of this host listens. */
+/** Where a server listens. */
 export type HttpTarget = { readonly host: string; readonly port: number } | { readonly socketPath: string };
+
+/** A connection that is open already; the question takes it over. */
+export interface OpenConnection {
+  readonly connection: Socket;
+}
 
 export interface HttpAnswer {
   readonly status: number;
@@ -26,13 +32,13 @@ export interface HttpLimits {
  * HTTP; ETIMEDOUT and EFBIG beyond the limits; ABORT_ERR
  */
 export function httpGet(
-  target: HttpTarget,
+  target: HttpTarget | OpenConnection,
   path: string,
   headers: Readonly<Record<string, string>>,
   { deadlineMs, bodyBytes, signal }: HttpLimits,
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    const asked = request({ ...target, path, headers, agent: false, ...(signal && { signal }) });
+    const asked = request({ ...optionsOf(target), path, headers, ...(signal && { signal }) });
     // `timeout` of `request` is one between bytes: a drop now and then would keep it waiting for ever.
     const timer = setTimeout(() => {
       reject(new HostError('ETIMEDOUT', `no whole answer within ${deadlineMs} ms`));
@@ -52,6 +58,10 @@ export function httpGet(
     asked.end();
   });
 }
+
+/** `createConnection` is asked only where there is no agent. */
+const optionsOf = (target: HttpTarget | OpenConnection): RequestOptions =>
+  'connection' in target ? { createConnection: () => target.connection } : { ...target, agent: false };
 
 async function readBody(response: IncomingMessage, limitBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];

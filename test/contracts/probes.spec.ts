@@ -7,6 +7,7 @@ import { documentOf } from '../../src/modules/capabilities/document.js';
 import { type Probed, Prober } from '../../src/modules/capabilities/prober.js';
 import { PROBES } from '../../src/modules/capabilities/probes.js';
 import { COLLECTORS } from '../../src/modules/collection/collectors.js';
+import { HOST_COLLECTORS } from '../../src/modules/collection/host-collectors.js';
 import { oneLine, ProbeHost } from '../probe-host.js';
 
 const ROOM = join(import.meta.dirname, '../../src/modules/capabilities');
@@ -25,7 +26,7 @@ describe('THE LIST of probes', () => {
   });
 
   it('names collectors that exist', () => {
-    const known: readonly string[] = COLLECTORS.map(({ about }) => about.name);
+    const known: readonly string[] = [...COLLECTORS, ...HOST_COLLECTORS].map(({ about }) => about.name);
     expect(PROBES.flatMap(({ collectors }) => collectors).filter((name) => !known.includes(name))).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { declarations, type Known } from '../../src/config/declarations.js';
+import { documented as documentedSettings, type Known } from '../../src/config/declarations.js';
 import { ERRORS } from '../../src/model/errors.js';
 import { OUTCOMES, outcomeWords } from '../../src/model/outcome.js';
 import { COLLECTORS } from '../../src/modules/collection/collectors.js';
@@ -92,7 +92,7 @@ describe('the settings', () => {
     };
     const documented = firstCells(between(README, '<!-- config:begin -->', '<!-- config:end -->'));
     expect(documented.sort()).toEqual(
-      declarations(known)
+      documentedSettings(known)
         .map(({ key }) => key)
         .sort(),
     );

@@ -7,6 +7,8 @@ import type { CollectorState } from '../collection/sampler.js';
 import type { Discovery } from '../instances/discovery.js';
 import type { Instance } from '../instances/instance.js';
 import type { Registry } from '../instances/registry.js';
+import type { SwitchWatch } from '../network/ovs/switch-watch.js';
+import type { UpstreamScraper } from '../upstreams/scraper.js';
 import type { VmmAsker } from '../vmm/asker.js';
 import type { Dialogue, DialogueTools } from '../vmm/dialogue.js';
 
@@ -23,6 +25,10 @@ export interface ProbeTools {
   readonly asker: Pick<VmmAsker, 'known' | 'answer'> | null;
   readonly dialogues: readonly Dialogue[];
   readonly shims: DialogueTools['shims'];
+  /** Switches that are asked, and how they answered; null where nobody asks any. */
+  readonly switches: readonly Pick<SwitchWatch, 'directory' | 'path' | 'outcome' | 'bridges'>[] | null;
+  /** What upstreams last said; null where nobody asks any. */
+  readonly upstreams: Pick<UpstreamScraper, 'contacts'> | null;
 }
 
 /** Instances that have a process and were read. */

@@ -9,7 +9,9 @@ import { Collection } from '../collection/collection.js';
 import { Discovery } from '../instances/discovery.js';
 import { Registry } from '../instances/registry.js';
 import { INSTANCE_SOURCES } from '../instances/sources.js';
+import { OvsObserver } from '../network/ovs/observer.js';
 import { PassThrough } from '../shim/pass-through.js';
+import { UpstreamScraper } from '../upstreams/scraper.js';
 import { VmmAsker } from '../vmm/asker.js';
 import type { Dialogue } from '../vmm/dialogue.js';
 import { VMM_DIALOGUES } from '../vmm/dialogues.js';
@@ -108,11 +110,14 @@ export class HostProber extends Prober {
     @Inject(VMM_DIALOGUES) dialogues: readonly Dialogue[],
     @Optional() asker?: VmmAsker,
     @Optional() shims?: PassThrough,
+    @Optional() upstreams?: UpstreamScraper,
+    @Optional() observer?: OvsObserver,
   ) {
     const logger = new Logger('capabilities');
     const tools: ProbeTools = {
       ...{ host, settings, registry, discovery, sources, look: hostLook, dialogues },
-      ...{ collectors: collection.sampler.states, asker: asker ?? null, shims: shims ?? null },
+      ...{ collectors: collection.sampler.states, asker: asker ?? null, shims: shims ?? null, upstreams: upstreams ?? null },
+      switches: observer?.switches ?? null,
     };
     super(tools, PROBES, (probe, error) => {
       logger.error(`probe ${probe}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

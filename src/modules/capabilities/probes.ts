@@ -1,14 +1,17 @@
 import type { Probe } from './capability.js';
 import { cgroupHierarchy, cpuController } from './cgroup.probe.js';
 import { bootTime } from './clock.probe.js';
+import { conntrack } from './conntrack.probe.js';
 import { kvm, kvmStatistics, lockdown } from './kvm.probe.js';
 import { descriptorLimit, inotify } from './limits.probe.js';
 import { networkNamespaces, pidNamespace } from './namespaces.probe.js';
+import { ovs } from './ovs.probe.js';
 import { pressure } from './pressure.probe.js';
 import { descriptorCounts, processIo, schedstat, smaps } from './proc-files.probe.js';
 import { hiddenProcesses, otherProcesses } from './processes.probe.js';
 import { vmmSockets } from './sockets.probe.js';
 import { sourceProbes } from './sources.probe.js';
+import { upstreams } from './upstreams.probe.js';
 import { cloudHypervisorApi, firecrackerApi, firecrackerMetrics, kataShims, qmp, stratovirtQmp } from './vmm.probe.js';
 
 /** THE LIST of probes, in the order of the answer. */
@@ -30,6 +33,8 @@ export const PROBES: readonly Probe[] = [
   kvm,
   kvmStatistics,
   lockdown,
+  conntrack,
+  ovs,
   ...sourceProbes,
   vmmSockets,
   qmp,
@@ -38,4 +43,5 @@ export const PROBES: readonly Probe[] = [
   firecrackerApi,
   firecrackerMetrics,
   kataShims,
+  upstreams,
 ];

@@ -1,0 +1,90 @@
+import { label } from '../../model/labels.js';
+import { Outcome } from '../../model/outcome.js';
+import type { UpstreamSettings } from '../../model/upstream.js';
+import { parseUpstreamUrl, type UpstreamTarget } from '../../model/upstream-url.js';
+import { OpenRules } from '../exposition/open-rules.js';
+import type { ScrapedText } from '../exposition/scraped-text.js';
+import type { Refusal } from './refusal.js';
+
+/** A text is kept for so many intervals after its upstream stopped answering; how old it is can be seen. */
+const KEPT_INTERVALS = 3;
+const UPSTREAM = 'upstream';
+/** One level of a chain is kept; a sample that has been through two is dropped, so that a ring of agents does not grow. */
+const REFUSED: ReadonlySet<string> = new Set([`exported_${UPSTREAM}`]);
+
+/** What is known of one upstream from one question to the next. Times are monotonic milliseconds unless they say otherwise. */
+export class UpstreamContact {
+  readonly name: string;
+  readonly target: UpstreamTarget;
+  readonly rules: OpenRules;
+  /** The label that every sample gets, rendered. */
+  readonly labels: string;
+  text: ScrapedText | null = null;
+  /** Of the last question; busy before the first. */
+  outcome: Outcome = Outcome.busy;
+  /** Why the last question was not answered well; null where it was, and before the first. */
+  refusal: Refusal | null = null;
+  /** Of the last answer that was good, in bytes; of the last question, in seconds. */
+  answerBytes = Number.NaN;
+  seconds = Number.NaN;
+  /** When the text came; also in milliseconds since 1970. */
+  answeredAt = Number.NEGATIVE_INFINITY;
+  answeredMs = Number.NaN;
+  askedAt: number | null = null;
+  /** Questions that were put and not answered well. */
+  failures = 0;
+  /** The question that is under way or waits for its turn. */
+  pending: Promise<void> | null = null;
+  timer: NodeJS.Timeout | undefined;
+
+  /**
+   * @param phase from 0 to 1, spreads the first questions of many
+   * @throws Error for a URL that the configuration would not have taken
+   */
+  constructor(
+    readonly settings: UpstreamSettings,
+    readonly phase: number,
+  ) {
+    const { name, url, labels, maxSeries, allow, deny } = settings;
+    const target = parseUpstreamUrl(url);
+    if (!target) throw new Error(`upstream ${name}: its URL is none`);
+    this.name = name;
+    this.target = target;
+    this.labels = label(UPSTREAM, name);
+    const yielding = new Map([...labels].map(([key, value]) => [key, label(key, value)]));
+    this.rules = new OpenRules(
+      { refused: REFUSED, renamed: UPSTREAM, yielding },
+      'As an upstream says it.',
+      maxSeries,
+      wanted(allow, deny),
+    );
+  }
+
+  refused(refusal: Refusal): void {
+    this.outcome = refusal.outcome;
+    this.refusal = refusal;
+    this.failures++;
+  }
+
+  answered(text: ScrapedText, answerBytes: number, at: number, ms: number): void {
+    this.outcome = Outcome.ok;
+    this.refusal = null;
+    this.text = text;
+    this.answerBytes = answerBytes;
+    this.answeredAt = at;
+    this.answeredMs = ms;
+  }
+
+  /** @returns whether a text was dropped */
+  expire(now: number): boolean {
+    if (!this.text || now - this.answeredAt <= KEPT_INTERVALS * this.settings.intervalMs) return false;
+    this.text = null;
+    return true;
+  }
+}
+
+/** Whether a family passes: by the beginning of its name, denied before allowed. */
+function wanted(allow: readonly string[], deny: readonly string[]): (name: string) => boolean {
+  const begins = (name: string, beginnings: readonly string[]): boolean => beginnings.some((beginning) => name.startsWith(beginning));
+  return (name) => !begins(name, deny) && (allow.length === 0 || begins(name, allow));
+}
