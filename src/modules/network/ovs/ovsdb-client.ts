@@ -122,13 +122,12 @@ export class OvsdbClient {
     if (this.failure) return Promise.reject(this.failure);
     const id = `${said.method}-${++this.said}`;
     return new Promise((resolve, reject) => {
-      // A throw rejects.
-      this.send({ ...said, id });
+      // First: sending may end the connection, which rejects all that wait.
       this.waiting.set(id, { resolve, reject });
+      this.send({ ...said, id });
     });
   }
 
-  /** @throws EAGAIN where the server does not read */
   private send(message: Fields): void {
     this.stream?.send(JSON.stringify(message));
   }

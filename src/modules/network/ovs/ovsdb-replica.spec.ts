@@ -234,7 +234,11 @@ describe('changes', () => {
         replica.take({ Interface: interfaces, Bridge: bridge });
         let before: World = new Map();
         for (const step of steps) {
-          const after: World = new Map(step.map(({ n, ...row }) => [n, row]));
+          // An interface is in one port.
+          const free = new Set([0, 1, 2, 3, 4, 5]);
+          const after: World = new Map(
+            step.map(({ n, ports: members, ...row }) => [n, { ...row, ports: members.filter((one) => free.delete(one)) }]),
+          );
           const all = [...new Set([...before.keys(), ...after.keys()])];
           replica.take({ Port: Object.fromEntries(all.map((n) => [id(n), updateOf(dialect, before.get(n), after.get(n), `p${n}`)])) });
           before = after;
@@ -280,5 +284,59 @@ describe('changes', () => {
         expect(replica.database().bridges.find(({ name }) => name === 'br-int')).toEqual(before);
       }),
     );
+  });
+});
+
+describe('a database that no server has', () => {
+  const bridges = (count: number, ports: unknown) =>
+    Object.fromEntries(Array.from({ length: count }, (_, n) => [id(100 + n), { initial: { name: `br${n}`, ports } }]));
+
+  it('has each port at one bridge and each interface in one port, whoever else refers to them', () => {
+    const replica = new OvsdbReplica('update2');
+    replica.take({
+      Bridge: bridges(3, set(uuid(PORT), uuid(PORT + 50))),
+      Port: {
+        [id(PORT)]: { initial: { name: 'one', interfaces: uuid(IFACE) } },
+        [id(PORT + 50)]: { initial: { name: 'two', interfaces: uuid(IFACE) } },
+      },
+      Interface: { [id(IFACE)]: { initial: { name: 'tap0' } } },
+    });
+    const ports = replica.database().bridges.map((bridge) => bridge.ports.map(({ name, interfaces }) => [name, interfaces.length]));
+    expect(ports).toEqual([
+      [
+        ['one', 1],
+        ['two', 0],
+      ],
+      [],
+      [],
+    ]);
+  });
+
+  it('has no name twice, also where names are only equal when they are cut', () => {
+    const replica = new OvsdbReplica('update2');
+    const long = 'x'.repeat(256);
+    replica.take({
+      Bridge: {
+        [id(100)]: { initial: { name: 'br0', ports: set(uuid(1), uuid(2)) } },
+        [id(101)]: { initial: { name: 'br0' } },
+      },
+      Port: { [id(1)]: { initial: { name: `${long}1` } }, [id(2)]: { initial: { name: `${long}2` } } },
+    });
+    const { bridges: told } = replica.database();
+    expect(told.map(({ name }) => name)).toEqual(['br0']);
+    expect(new Set(told.flatMap(({ ports }) => ports.map(({ name }) => name))).size).toBe(told[0].ports.length);
+  });
+
+  it('is built in time that its rows take, not their references', () => {
+    const replica = new OvsdbReplica('update2');
+    const many = Array.from({ length: 6000 }, (_, n) => uuid(10_000 + n));
+    replica.take({
+      Bridge: bridges(6000, uuid(PORT)),
+      Port: { [id(PORT)]: { initial: { name: 'one', interfaces: set(...many) } } },
+      Interface: Object.fromEntries(many.map((_, n) => [id(10_000 + n), { initial: { name: `i${n}` } }])),
+    });
+    const { bridges: told } = replica.database();
+    expect(told.flatMap(({ ports }) => ports)).toHaveLength(1);
+    expect(told.flatMap(({ ports }) => ports.flatMap(({ interfaces }) => interfaces))).toHaveLength(6000);
   });
 });

@@ -22,6 +22,8 @@ export type Dialect = 'update2' | 'update';
 const TEXT_LIMIT = 256;
 /** Of all rows together, roughly: some 100,000 interfaces as integrators fill them. */
 const HELD_BYTES = 64 << 20;
+/** References to rows that were dropped, or that the server has not told yet. */
+const DANGLING = 4096;
 const MAX_TAG = 4095;
 const MAX_NUMBER = 0xffff_ffff;
 
@@ -76,24 +78,53 @@ export class OvsdbReplica {
 
   private build(): OvsDatabase {
     const [version = null] = [...this.switches.all()].map((row) => row.ovs_version);
-    return { version: cutOrNull(version), bridges: [...this.bridges.all()].map((row) => this.bridge(row)).sort(byName) };
-  }
-
-  private bridge(row: RowOf<typeof BRIDGE>): OvsBridge {
-    const ports = rowsOf(row.ports, this.ports).map((port) => this.port(port));
-    return { name: cut(row.name), datapathType: cut(row.datapath_type), protocols: [...row.protocols].sort(), ports: ports.sort(byName) };
-  }
-
-  private port(row: RowOf<typeof PORT>): OvsPort {
-    const interfaces = rowsOf(row.interfaces, this.interfaces).map(interfaceOf);
-    return {
-      name: cut(row.name),
-      tag: within(row.tag, 0, MAX_TAG),
-      externalIds: externalIdsOf(row),
-      interfaces: interfaces.sort(byName),
-    };
+    const ports = new Claims(this.ports);
+    const interfaces = new Claims(this.interfaces);
+    const bridges = [...this.bridges.all()].map((row) => ({
+      ...{ name: cut(row.name), datapathType: cut(row.datapath_type), protocols: [...row.protocols].sort() },
+      ports: ports.of(row.ports, (port) => portOf(port, interfaces)).sort(byName),
+    }));
+    return { version: cutOrNull(version), bridges: namedOnce(bridges).sort(byName) };
   }
 }
+
+/**
+ * Rows of one table that rows of another refer to. Each belongs to the first that does and no name is there twice, as a real database has it;
+ * so that there are hardly more references than rows, and a liar's are not followed further.
+ */
+class Claims<C extends Columns> {
+  private readonly claimed = new Set<string>();
+  private readonly names = new Set<string>();
+  private left: number;
+
+  constructor(private readonly rows: OvsdbRows<C>) {
+    this.left = rows.size + DANGLING;
+  }
+
+  of<T extends { readonly name: string }>(uuids: ReadonlySet<string>, make: (row: RowOf<C>) => T): T[] {
+    const made: T[] = [];
+    for (const uuid of uuids) {
+      if (this.left-- <= 0) break;
+      const row = this.claimed.has(uuid) ? undefined : this.rows.get(uuid);
+      if (!row) continue;
+      this.claimed.add(uuid);
+      const one = make(row);
+      if (this.names.has(one.name)) continue;
+      this.names.add(one.name);
+      made.push(one);
+    }
+    return made;
+  }
+}
+
+const portOf = (row: RowOf<typeof PORT>, interfaces: Claims<typeof INTERFACE>): OvsPort => ({
+  name: cut(row.name),
+  tag: within(row.tag, 0, MAX_TAG),
+  externalIds: externalIdsOf(row),
+  interfaces: interfaces.of(row.interfaces, interfaceOf).sort(byName),
+});
+
+const namedOnce = (bridges: readonly OvsBridge[]): OvsBridge[] => [...new Map(bridges.map((bridge) => [bridge.name, bridge])).values()];
 
 /** A `<row-update2>` has one member, which says what happened (ovsdb-server(7) section 4.1.14). @returns whether it was taken */
 function takeDifference(rows: OvsdbRows<Columns>, uuid: string, update: unknown): boolean {
@@ -116,10 +147,6 @@ function shaped(value: unknown): Readonly<Record<string, unknown>> {
   if (!fields) throw new HostError('EBADMSG', 'no updates of tables');
   return fields;
 }
-
-/** Of those that are known: a row that was dropped leaves its references behind. */
-const rowsOf = <C extends Columns>(uuids: ReadonlySet<string>, rows: OvsdbRows<C>): RowOf<C>[] =>
-  [...uuids].map((uuid) => rows.get(uuid)).filter((row) => row !== undefined);
 
 /** A row is another object after each change, so what was made of it holds: on most hosts one of a thousand changed. */
 function once<R extends object, T>(make: (row: R) => T): (row: R) => T {

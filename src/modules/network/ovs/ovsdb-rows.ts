@@ -24,6 +24,10 @@ export class OvsdbRows<C extends Columns> {
 
   constructor(readonly columns: C) {}
 
+  get size(): number {
+    return this.rows.size;
+  }
+
   get(uuid: string): RowOf<C> | undefined {
     return this.rows.get(uuid);
   }
