@@ -52,8 +52,8 @@ function complaints(files: ReadonlyMap<string, string>): string[] {
 
 describe('the examples of docs/adding.md', () => {
   it('are one file of each kind', () => {
-    const kinds = fences('ts', '//').map(([path]) => /\.([a-z]+)\.ts$/.exec(path)?.[1]);
-    expect(kinds).toEqual(['collector', 'driver', 'source']);
+    const kinds = fences('ts', '//').map(([path]) => /\.([a-z-]+)\.ts$/.exec(path)?.[1]);
+    expect(kinds).toEqual(['collector', 'host-collector', 'driver', 'source']);
   });
 
   it('compile, with the lines that put them on their lists', () => {
