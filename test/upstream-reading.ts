@@ -21,7 +21,9 @@ export interface UpstreamReading {
 export function readUpstreamText(text: string | Buffer, reading: UpstreamReading = {}): ScrapedText {
   const { name = 'up', labels = {}, maxSeries = 1000, isWanted } = reading;
   const yielding = new Map(Object.entries(labels).map(([key, value]) => [key, label(key, value)]));
-  const rules = new OpenRules({ refused: new Set(), renamed: 'upstream', yielding }, 'As it says.', maxSeries, isWanted);
+  const rules = new OpenRules({ refused: new Set(), renamed: 'upstream', yielding }, 'As it says.', maxSeries, (family) =>
+    isWanted?.(family) === false ? 'excluded' : undefined,
+  );
   parser.start(Buffer.from(text), { owner: name, labels: label('upstream', name), rules });
   while (parser.step(7));
   return parser.finish();

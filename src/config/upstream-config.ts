@@ -71,7 +71,11 @@ export class UpstreamConfig {
   @AreLabels()
   readonly labels: readonly string[] = [];
 
-  @Setting({ key: 'allow', kind: list('PREFIX'), help: 'Families that are passed on, by the beginning of their name. Empty: all.' })
+  @Setting({
+    key: 'allow',
+    kind: list('PREFIX'),
+    help: 'Families that are passed on, by the beginning of their name. Empty: all but those of this agent’s own names (vmgauge_, hypeman_, kata_), which another agent’s page has and a guest’s must not.',
+  })
   @AreMetricPrefixes()
   readonly allow: readonly string[] = [];
 

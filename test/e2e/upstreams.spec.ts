@@ -41,6 +41,8 @@ async function agentOf(upstreams: readonly UpstreamSettings[], name = 'empty', o
   await askAgain(agent);
   return agent;
 }
+/** Names of this agent are passed on only where they are asked for. */
+const OF_AN_AGENT = { allow: ['vmgauge_', 'hypeman_', 'kata_', 'node_', 'a', 'b'] };
 const scraperOf = (agent: Agent): UpstreamScraper => agent.app.get(UpstreamScraper, { strict: false });
 const askAgain = (agent: Agent): Promise<void> => scraperOf(agent).settle(LONG_MS);
 
@@ -149,8 +151,8 @@ describe('upstreams', () => {
   it('of this kind go below our own heads, and a chain of agents has two links', async () => {
     const node = await exporter('# TYPE node_load1 gauge\nnode_load1 1\n');
     const first = await exporter(await (await agentOf([upstreamAt('node', node.url)], 'two-qemu')).text('/metrics'));
-    const second = await exporter(await (await agentOf([upstreamAt('first', first.url)], 'kata-go-qemu')).text('/metrics'));
-    const third = await agentOf([upstreamAt('second', second.url)]);
+    const second = await exporter(await (await agentOf([upstreamAt('first', first.url, OF_AN_AGENT)], 'kata-go-qemu')).text('/metrics'));
+    const third = await agentOf([upstreamAt('second', second.url, OF_AN_AGENT)]);
     const pages = [second.text, await third.text('/metrics')];
     for (const page of pages) parseStrictly(page, 'text');
     for (const page of pages) expect(page.split('\n').filter((line) => line.startsWith('# TYPE vmgauge_build_info '))).toHaveLength(1);
@@ -163,10 +165,21 @@ describe('upstreams', () => {
     expect(pages[1]).toMatch(/^vmgauge_build_info\{[^}]*exported_upstream="first",upstream="second"\} 1$/m);
   });
 
+  it('that are guests cannot speak in the names of this agent', async () => {
+    const guest = await exporter(
+      '# TYPE hypeman_vm_cpu_seconds_total counter\nhypeman_vm_cpu_seconds_total{instance_id="other",instance_name="other"} 1e9\n' +
+        'vmgauge_vm_up{instance_id="other"} 1\nkata_shim_fds{sandbox_id="other"} 1\nnode_load1 0.5\n',
+    );
+    const page = await (await agentOf([upstreamAt('guest', guest.url)], 'two-qemu')).text('/metrics');
+    expect(page).not.toContain('"other"');
+    expect(page).toContain('node_load1{upstream="guest"} 0.5\n');
+    expect(page).toContain('vmgauge_upstream_dropped_series{upstream="guest",reason="ours"} 3\n');
+  });
+
   it('that ask each other grow to a bound and no further', async () => {
     const [one, two] = [await exporter('a 1\n'), await exporter('b 1\n')];
-    const agentOne = await agentOf([upstreamAt('two', two.url)]);
-    const agentTwo = await agentOf([upstreamAt('one', one.url)]);
+    const agentOne = await agentOf([upstreamAt('two', two.url, OF_AN_AGENT)]);
+    const agentTwo = await agentOf([upstreamAt('one', one.url, OF_AN_AGENT)]);
     const lengths: number[] = [];
     for (let round = 0; round < 6; round++) {
       one.text = await agentOne.text('/metrics');

@@ -7,7 +7,7 @@ export const DROP_REASONS = {
   conflict: 'its family has a type or a name that others contradict',
   foreign: 'its family is not one that such a text has',
   limit: 'beyond the limits of length and number',
-  ours: 'its family is read from the host',
+  ours: 'its family is one that this agent gives itself',
   excluded: 'its family is left out by the configuration',
 } as const;
 export type DropReason = keyof typeof DROP_REASONS;

@@ -12,21 +12,20 @@ export class OpenRules implements TextRules {
 
   /**
    * @param maxSeries of one text
-   * @param isWanted families that the configuration wants, by name of a sample or of the family
+   * @param refuse why a family is not wanted, by name of a sample or of the family
    */
   constructor(
     readonly labels: LabelRules,
     readonly fallbackHelp: string,
     maxSeries: number,
-    private readonly isWanted: (name: string) => boolean = () => true,
+    private readonly refuse: (name: string) => DropReason | undefined = () => undefined,
   ) {
     const families = Math.min(maxSeries, MAX_FAMILIES);
     this.limits = { series: maxSeries, families, unknownFamilies: families };
   }
 
   refusesName(own: string): DropReason | undefined {
-    if (own.length > MAX_NAME_BYTES) return 'limit';
-    return this.isWanted(own) ? undefined : 'excluded';
+    return own.length > MAX_NAME_BYTES ? 'limit' : this.refuse(own);
   }
 
   refusesFamily(): DropReason | undefined {

@@ -112,6 +112,15 @@ describe('connections of a VM', () => {
     expect(counts('one')[2]).toBe(2 ** 32 + 7);
   });
 
+  it('go on from where they were when the kernel counts anew', async () => {
+    proc.addProcess(100);
+    proc.write(file(100), HEAD + line(1, 0, 50, 0));
+    await run(['one', 100]);
+    proc.write(file(100), HEAD + line(1, 0, 3, 0));
+    await turn();
+    expect(counts('one')[2]).toBe(53);
+  });
+
   it('are counted anew in another namespace', async () => {
     proc.addProcess(100);
     proc.write(file(100), HEAD + line(1, 0, 50, 0));

@@ -38,14 +38,19 @@ const COUNTERS = ['insert_failed', 'drop', 'early_drop'] as const;
 /** 1700 possible CPUs. */
 const buffer = Buffer.allocUnsafeSlow(256 * 1024);
 
+const ANEW = 2 ** 31;
+
 /** What the CPUs counted in one namespace, each for itself in 32 bits, as one number that goes on growing. */
 class Total {
   private before: readonly number[] = [];
   private sum = 0;
 
   add(now: readonly number[]): number {
-    // The difference in 32 bits is right across a wrap.
-    for (const [cpu, value] of now.entries()) this.sum += (value - (this.before[cpu] ?? 0)) >>> 0;
+    for (const [cpu, value] of now.entries()) {
+      // The difference in 32 bits is right across a wrap. So much more at once it never was: the kernel counts anew.
+      const more = (value - (this.before[cpu] ?? 0)) >>> 0;
+      this.sum += more < ANEW ? more : value;
+    }
     this.before = now;
     return this.sum;
   }

@@ -17,8 +17,8 @@ import { askUpstream } from './question.js';
 import type { Refusal } from './refusal.js';
 import { UpstreamContact } from './upstream-contact.js';
 
-/** Each holds an answer of at most its `maxBytes` while it is read. */
-const AT_A_TIME = 8;
+/** As many as there may be: one that hangs until its deadline holds nobody up. Each holds an answer of at most its `maxBytes` while it is read. */
+const AT_A_TIME = 32;
 /** About 100 µs of reading. */
 const LINES_A_STEP = 256;
 /** All texts together may take this much; one within its share of it is always taken. */

@@ -2,6 +2,7 @@ import { label } from '../../model/labels.js';
 import { Outcome } from '../../model/outcome.js';
 import type { UpstreamSettings } from '../../model/upstream.js';
 import { parseUpstreamUrl, type UpstreamTarget } from '../../model/upstream-url.js';
+import type { DropReason } from '../exposition/drop-reasons.js';
 import { OpenRules } from '../exposition/open-rules.js';
 import type { ScrapedText } from '../exposition/scraped-text.js';
 import type { Refusal } from './refusal.js';
@@ -52,11 +53,8 @@ export class UpstreamContact {
     this.target = target;
     this.labels = label(UPSTREAM, name);
     const yielding = new Map([...labels].map(([key, value]) => [key, label(key, value)]));
-    this.rules = new OpenRules(
-      { refused: REFUSED, renamed: UPSTREAM, yielding },
-      'As an upstream says it.',
-      maxSeries,
-      wanted(allow, deny),
+    this.rules = new OpenRules({ refused: REFUSED, renamed: UPSTREAM, yielding }, 'As an upstream says it.', maxSeries, (name) =>
+      refusalOf(name, allow, deny),
     );
   }
 
@@ -83,8 +81,16 @@ export class UpstreamContact {
   }
 }
 
-/** Whether a family passes: by the beginning of its name, denied before allowed. */
-function wanted(allow: readonly string[], deny: readonly string[]): (name: string) => boolean {
-  const begins = (name: string, beginnings: readonly string[]): boolean => beginnings.some((beginning) => name.startsWith(beginning));
-  return (name) => !begins(name, deny) && (allow.length === 0 || begins(name, allow));
+/**
+ * Names under which this agent says whose VM is how. Whoever reads them may bill by `instance_id`, so that nobody else gets to use them by
+ * chance: an upstream that is a guest could otherwise write another tenant's bill.
+ */
+const HOUSE = /^(?:vmgauge|hypeman|kata)_/;
+
+/** By the beginning of its name, denied before allowed; names of the house only where they are allowed by name. */
+function refusalOf(name: string, allow: readonly string[], deny: readonly string[]): DropReason | undefined {
+  const begins = (beginnings: readonly string[]): boolean => beginnings.some((beginning) => name.startsWith(beginning));
+  if (begins(deny)) return 'excluded';
+  if (allow.length === 0) return HOUSE.test(name) ? 'ours' : undefined;
+  return begins(allow) ? undefined : 'excluded';
 }
