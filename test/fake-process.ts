@@ -19,6 +19,7 @@ export const CGROUP = '/machine.slice/vm-1.scope';
 export function recordedFiles(recording: string = RECORDED[0]): KernelFiles {
   const files: KernelFiles = new Map(FLAT.map((name) => [name, kernelSample(`${recording}/${name}`)]));
   files.set('net/dev', kernelSample(`${recording}/net-dev`));
+  files.set('net/stat/nf_conntrack', kernelSample('linux-6.18-conntrack/stat'));
   for (const name of ['status', 'schedstat', 'stat']) files.set(`task/4242/${name}`, kernelSample(`${recording}/${name}`));
   files.set('task/4243/stat', statLine({ pid: 4243, comm: 'CPU 0/KVM', userTicks: 7 }));
   for (const name of ['maps', 'smaps']) files.set(name, kernelSample(`qemu-7.2-memfd/${name}`));

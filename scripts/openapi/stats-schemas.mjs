@@ -2,7 +2,7 @@
 import { HYPERVISORS, NIC_KINDS, RUNTIMES, STATES } from '../../dist/model/instance.js';
 import { OUTCOMES, outcomeWords } from '../../dist/model/outcome.js';
 import { maybe, number, object, own, ref, text, time } from './schema-words.mjs';
-import { parts, vmmGroups, vmmSchemas } from './vmm-schemas.mjs';
+import { partSchema, parts, vmmGroups, vmmSchemas } from './vmm-schemas.mjs';
 
 const NULLS =
   'A number that could not be read is null, never 0, and `collectors` says why: a typed client that turns null into 0 has to look there.';
@@ -43,6 +43,8 @@ const GROUPS = {
   cpu: 'CPU time of the VMM and of what works for it.',
   memory: 'Memory of the VMM process, most of which is the guest’s.',
   process: 'The VMM as a process of the host.',
+  'network.conntrack':
+    'Connections tracked in the network namespace that the VM has for itself, those of everything else in it included; null where it has none, or the kernel does not tell.',
   io: 'What the VMM read and wrote.',
   context_switches: 'How often threads gave up the CPU or lost it.',
   vmm: 'What the VMM says when this agent asks it, and what the asking costs it; null where it was never asked.',
@@ -77,7 +79,7 @@ const GROUPS = {
 /** Groups that are null where nothing of them is known. As in stats.view.ts and vmm.view.ts. */
 const OPTIONAL_GROUPS = new Set([
   ...['vmm', 'vmm.dropped', 'exits', 'exits.kvm', 'migration', 'events', 'degraded'],
-  ...['memory.vmm', 'memory.guest', 'memory.balloon', 'memory.kvm', 'memory.breakdown'],
+  ...['memory.vmm', 'memory.guest', 'memory.balloon', 'memory.kvm', 'memory.breakdown', 'network.conntrack'],
 ]);
 
 /** The member `shim`: words that stats/shim.view.ts writes, numbers by their declarations. */
@@ -112,7 +114,7 @@ export function statsSchemas(tables, collectors) {
   const metrics = own(tables.instances.columns);
   const tree = groups(metrics);
   const top = Object.fromEntries(Object.entries(tree).filter(([, node]) => isMember(node)));
-  const { vmm, exits, degraded, ...plain } = Object.fromEntries(Object.entries(tree).filter(([, node]) => !isMember(node)));
+  const { network, vmm, exits, degraded, ...plain } = Object.fromEntries(Object.entries(tree).filter(([, node]) => !isMember(node)));
   const last = { cpu: { vcpus: parts('Vcpu', 'vCPUs by number.') } };
   const nested = {
     ...Object.fromEntries(Object.entries(plain).map(([word, node]) => [word, asObject(node, word, {}, last[word])])),
@@ -146,6 +148,8 @@ export function statsSchemas(tables, collectors) {
       network: object('Interfaces through which its frames pass on this host, and its devices by the VMM’s count.', {
         interfaces: { type: 'array', items: ref('InterfaceStats'), description: 'One entry a NIC, counted or not.' },
         devices: parts('NetworkDevice', 'Network devices as the VMM counts them, by name.'),
+        switch_ports: parts('SwitchPort', 'Ports of the VM at virtual switches, by name.'),
+        conntrack: asObject(network.conntrack, 'network.conntrack'),
       }),
       process: nested.process,
       vmm: nested.vmm,
@@ -179,6 +183,17 @@ export function statsSchemas(tables, collectors) {
     },
     ...shimSchema(tables, outcome, reason),
     ...vmmSchemas(tables),
+    SwitchPort: partSchema('One port of the VM as its virtual switch knows it, counted from the guest’s side.', tables.switchPorts, {
+      port: text('Name of the interface at the switch.'),
+      bridge: maybe('string', 'The switch it is at.'),
+      interface: maybe('string', 'Interface of the host that is the port, where the VM holds it.'),
+      ofport: maybe('integer', 'Its OpenFlow number; null while the switch has given none.'),
+      vlan: maybe('integer', 'VLAN of an access port.'),
+      iface_id: maybe(
+        'string',
+        'What whoever plugged it in calls it: `iface-id` of libvirt, OpenStack and OVN, namespace and name of the pod of Antrea.',
+      ),
+    }),
     InterfaceStats: interfaceSchema(own(tables.interfaces.columns), outcome, reason),
     Rates: object(
       'Growth per second of counters that were known at both ends; of one that not every sweep reads, between its last two readings.',
@@ -197,13 +212,15 @@ function interfaceSchema(metrics, outcome, reason) {
   const counters = Object.fromEntries(metrics.filter(({ json }) => json !== 'outcome').map((metric) => [metric.json, number(metric)]));
   const all = {
     name: maybe('string', 'Host interface; null where the kind has none or it is gone.'),
-    kind: maybe('string', 'What connects the NIC. Only tap and macvtap are counted; the others never pass the host.', {
+    kind: maybe('string', 'What connects the NIC. Only tap, macvtap and veth are counted; the others never pass the host.', {
       enum: [...NIC_KINDS, null],
     }),
     mac: maybe('string', 'MAC address in the guest.'),
     outcome,
     reason,
     ...counters,
+    host_mac: maybe('string', 'MAC address of the interface on the host; null outside the host’s network namespace.'),
+    bridge: maybe('string', 'Linux bridge that it is a port of; null for none, and outside the host’s network namespace.'),
   };
   return {
     ...object('One NIC, counted from the guest’s side.', all),

@@ -2,7 +2,7 @@
 import { maybe, number, object, own, ref, text } from './schema-words.mjs';
 
 /** One row of a table of parts. @param words members before the numbers */
-const partSchema = (description, table, words) => {
+export const partSchema = (description, table, words) => {
   const numbers = Object.fromEntries(own(table.columns).map((metric) => [metric.json, number(metric)]));
   return object(description, { ...words, ...numbers });
 };

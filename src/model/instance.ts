@@ -43,6 +43,8 @@ export interface Nic {
   readonly mac?: string;
   /** The VMM's own id for the device (`-netdev id=`, `iface_id`). */
   readonly device?: string;
+  /** Of a vhost-user NIC the path of the socket that a switch has the other end of, as the VMM was given it: a stranger's word. */
+  readonly socket?: string;
 }
 
 /** A source's word that a process is the instance's VMM. It is believed only after the checks it carries hold. */

@@ -11,13 +11,15 @@ export interface PartKey {
   words?: PartWords;
 }
 
-/** A disk as the VMM describes it, or a port as its switch does. */
+/** A disk as the VMM describes it, an interface as its host does, or a port as its switch does. */
 export interface PartWords {
   readonly file?: string;
   readonly format?: string;
   readonly readOnly?: boolean;
-  /** The switch that the port is at. */
+  /** The switch that the port is at, or the Linux bridge that the interface is a port of. */
   readonly bridge?: string;
+  /** MAC address of the interface on the host, which is not the guest's. */
+  readonly hostMac?: string;
   /** The kernel device behind it, where it is an instance's own. */
   readonly interface?: string;
   readonly ofPort?: number;

@@ -13,11 +13,13 @@ import { FakeProc } from '../fake-proc.js';
 import { CGROUP, errno, FakeProcess } from '../fake-process.js';
 import { kernelSample } from '../kernel-samples.js';
 import { FakeSubject } from '../subject.js';
+import { anInterface, anOwnPort, aReading } from '../switch-port.js';
 import { FULL_ANSWER } from '../vmm-answer.js';
 
 const proc = new FakeProc();
 // Of the host's network namespace, which is not the sandbox's.
 proc.write('1/net/dev', kernelSample('qemu-7.2-kvm/net-dev').replace(/^ *exptap0.*\n/m, ''));
+proc.write('1/net/stat/nf_conntrack', kernelSample('linux-6.18-conntrack/stat'));
 proc.write('sys/fs/cgroup/cgroup.controllers', 'cpu\n');
 proc.write(`sys/fs/cgroup${CGROUP}/cpu.stat`, kernelSample('cgroup-v2-6.1/scope/cpu.stat'));
 afterAll(() => proc.close());
@@ -33,11 +35,13 @@ const READS_NO_PROCESS_FILE: Readonly<Record<string, string>> = {
   shim_socket: 'asks a socket, and only one that was allowed; its own specs break that',
   vmm: 'asks a socket, off the sweep; its own specs break that',
   shim_rpc: 'reads what the socket answered; its own spec says what',
+  switch_ports: 'reads what switches told the host; its own spec breaks that',
+  interfaces: 'reads sysfs of the interfaces that network found; its own spec breaks that',
   contention: 'does a sum with what wait and throttling read; its own spec breaks those',
   ...Object.fromEntries(ANSWERED.map((name) => [name, 'reads what the VMM answered; its own spec breaks that'])),
 };
 /** Has nothing to read of the instance here. */
-const NOT_CONFIGURED = new Set(['vhost', 'shim_socket', 'shim_rpc', 'vmm', 'contention']);
+const NOT_CONFIGURED = new Set(['vhost', 'interfaces', 'shim_socket', 'shim_rpc', 'vmm', 'contention']);
 /** Reads the size of a directory, which can be refused but not garbled. */
 const READS_NO_CONTENT = new Set(['descriptors']);
 /** Looks for the file in several places, and says only that it found none where none of them could be opened. */
@@ -48,6 +52,10 @@ const BETWEEN_TURNS_MS = 30_000;
 
 /** Of a guest whose report never grows old. */
 const ANSWER: VmmAnswer = { ...FULL_ANSWER, guest: { ...FULL_ANSWER.guest, sampledMs: Number.MAX_SAFE_INTEGER } };
+const TAP = anInterface('exptap0');
+/** At a switch whose answer never grows old. */
+const PORTS = [anOwnPort(TAP, { outcome: Outcome.ok, reading: aReading([TAP], { at: Number.MAX_SAFE_INTEGER }) })];
+const noop = (): void => undefined;
 const isAnswered = ({ about: { name } }: ListedCollector): boolean => ANSWERED.some((one) => one === name);
 
 class Trial {
@@ -65,7 +73,10 @@ class Trial {
 
   constructor(Listed: ListedCollector, host: Host = proc.host(), process: FakeProcess | null = null) {
     const asker = { answer: () => this.answer, known: () => this.contact() };
-    this.collectors = COLLECTORS.map((Other) => Reflect.construct(Other, [this.tables, host, ...(isAnswered(Other) ? [asker] : [])]));
+    const observer = { owners: { attach: noop, detach: noop, of: () => (this.answer ? PORTS : []) }, update: () => [], droppedOf: noop };
+    const third = (Other: ListedCollector): object[] =>
+      isAnswered(Other) ? [asker] : Other.about.name === 'switch_ports' ? [observer] : [];
+    this.collectors = COLLECTORS.map((Other) => Reflect.construct(Other, [this.tables, host, ...third(Other)]));
     this.collector = this.collectors[COLLECTORS.indexOf(Listed)];
     const { name } = Listed.about;
     const report = (_: string, error: unknown) => this.defects.push(error);

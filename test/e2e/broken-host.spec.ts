@@ -44,6 +44,11 @@ const FILES: Readonly<Record<string, Broken>> = {
   throttling: ofVm(`${VM.pid}/cgroup`, { feeds: ['contention'] }),
   contention: { victim: VM },
   network: ofVm(`${VM.pid}/net/dev`),
+  // What a switch said is in no file.
+  switch_ports: { victim: VM, besides: ['vmgauge_vm_switch_port_info'] },
+  instance_conntrack: ofVm(`${VM.pid}/net/stat/nf_conntrack`),
+  // No recorded process is in init's network namespace, which alone sysfs shows.
+  interfaces: { victim: VM, isSilent: true },
   shim: ofSandbox(`${SHOP.shim}/stat`, 'pod_overhead_cpu'),
   shim_io: ofSandbox(`${SHOP.shim}/io`),
   shim_status: ofSandbox(`${SHOP.shim}/limits`),

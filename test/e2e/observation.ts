@@ -1,7 +1,9 @@
 import { expect, vi } from 'vitest';
 import { Collection } from '../../src/modules/collection/collection.js';
+import { OvsObserver } from '../../src/modules/network/ovs/observer.js';
 import type { VmmAnswer } from '../../src/modules/vmm/answer.js';
 import { VmmAsker } from '../../src/modules/vmm/asker.js';
+import { anInterface, anOwnPort } from '../switch-port.js';
 import { answering, FULL_ANSWER } from '../vmm-answer.js';
 import { Agent } from './agent.js';
 import { SHOP, STAGING } from './sandboxes.js';
@@ -48,12 +50,15 @@ const ANSWER: VmmAnswer = { ...FULL_ANSWER, state: { word: 'running', state: 'ru
 /** They need none of it. */
 const ANSWER_MS = 30_000;
 
+/** At a switch that answered when it was. */
+const PORTS = [anOwnPort(anInterface('tap0'))];
+
 /** Off by default. */
 const DETACHED = ['pss', 'memory_breakdown'];
 
 /** Starts an agent, breaks it when all is well, lets it sweep until every collector has had its turn, and writes down what it says. */
 export async function observe(
-  { story: name, ids }: Victim,
+  { story: name, id, ids }: Victim,
   settings: { pss: boolean },
   damage: (agent: Agent) => void = () => undefined,
 ): Promise<Observation> {
@@ -64,6 +69,8 @@ export async function observe(
   try {
     await agent.app.get(VmmAsker, { strict: false }).settle(ANSWER_MS);
     if (settings.pss) await detachedReadings(agent);
+    const { owners } = agent.app.get(OvsObserver, { strict: false });
+    vi.spyOn(owners, 'of').mockImplementation((subject) => (subject.id === id ? PORTS : []));
     damage(agent);
     await agent.sweep(SWEEPS, STEP_MS);
     if (settings.pss) await detachedReadings(agent);

@@ -43,6 +43,16 @@ export interface InterfaceStats {
   readonly tx_errors: number | null;
   readonly rx_drops: number | null;
   readonly tx_drops: number | null;
+  readonly rx_multicast: number | null;
+  readonly generation: number | null;
+  readonly mtu_bytes: number | null;
+  readonly speed_bytes_per_second: number | null;
+  readonly carrier: number | null;
+  readonly carrier_changes: number | null;
+  readonly queues: number | null;
+  readonly operstate: string | null;
+  readonly host_mac: string | null;
+  readonly bridge: string | null;
 }
 
 export interface Stats {

@@ -64,6 +64,11 @@ export class Collection {
     return this.tables.disks.order;
   }
 
+  /** Their ports at virtual switches, likewise. */
+  get switchPorts(): Order<PartKey> {
+    return this.tables.switchPorts.order;
+  }
+
   /** Resolves when the last sweep is no older than the maximum age, or a new one has finished; and when the instance was in it. */
   async fresh(instance?: Instance): Promise<void> {
     const young = this.host.clock.monotonic() - this.last.startedAt <= this.maxAgeMs();

@@ -4,7 +4,10 @@ import type { Tables } from '../../model/tables.js';
 import { ContentionCollector } from '../cgroup/contention.collector.js';
 import { ThrottlingCollector } from '../cgroup/throttling.collector.js';
 import { AllocationCollector } from '../instances/allocation.collector.js';
+import { InstanceConntrackCollector } from '../network/instance-conntrack.collector.js';
+import { InterfacesCollector } from '../network/interfaces.collector.js';
 import { NetworkCollector } from '../network/network.collector.js';
+import { SwitchPortsCollector } from '../network/ovs/switch-ports.collector.js';
 import { ContextSwitchesCollector } from '../procfs/context-switches.collector.js';
 import { CpuCollector } from '../procfs/cpu.collector.js';
 import { DescriptorsCollector } from '../procfs/descriptors.collector.js';
@@ -65,6 +68,9 @@ export const COLLECTORS: readonly ListedCollector[] = [
   ThrottlingCollector,
   ContentionCollector,
   NetworkCollector,
+  InterfacesCollector,
+  SwitchPortsCollector,
+  InstanceConntrackCollector,
   ShimCollector,
   ShimIoCollector,
   ShimStatusCollector,

@@ -19,7 +19,7 @@ describe('cloud-hypervisor', () => {
       nics: [
         { kind: 'tap', name: 't0', mac: '12:34:56:78:90:ab', device: 'n0' },
         { kind: 'tap', name: 'v0' },
-        { kind: 'vhost-user' },
+        { kind: 'vhost-user', socket: '/s' },
         { kind: 'tap', name: 'vmtap0' },
       ],
       sockets: ['/d/guests/abc/ch.sock'],

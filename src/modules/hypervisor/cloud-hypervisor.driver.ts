@@ -84,8 +84,10 @@ function netNic(net: Properties): DeclaredNic {
     .replace(/^\[|\]$/g, '')
     .split(',')
     .flatMap((fd) => parseDescriptor(fd.trim()) ?? []);
+  const isVhostUser = net.get('vhost_user') === 'true' || net.get('vhost_user') === 'on';
   return known<DeclaredNic>({
-    kind: net.get('vhost_user') === 'true' || net.get('vhost_user') === 'on' ? 'vhost-user' : 'tap',
+    kind: isVhostUser ? 'vhost-user' : 'tap',
+    socket: isVhostUser ? net.get('socket') : undefined,
     mac: parseMac(net.get('mac')),
     device: net.get('id'),
     interfaceName: net.get('tap'),

@@ -12,6 +12,8 @@ export interface DeclaredNic {
   /** Descriptors of its queues, where it was handed open ones. */
   readonly descriptors?: readonly number[];
   readonly queues?: number;
+  /** Of a vhost-user NIC. */
+  readonly socket?: string;
 }
 
 /**
@@ -32,7 +34,7 @@ export function joinTaps(declared: readonly DeclaredNic[], taps: readonly TapDes
   return [
     ...declared.map((nic) => {
       const { kind, name } = joined.get(nic) ?? { kind: nic.kind, name: undefined };
-      return known<Nic>({ kind, name, mac: nic.mac, device: nic.device });
+      return known<Nic>({ kind, name, mac: nic.mac, device: nic.device, socket: nic.socket });
     }),
     ...Array.from(held.free, ({ kind, name }) => known<Nic>({ kind, name })),
   ];

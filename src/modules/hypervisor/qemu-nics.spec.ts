@@ -16,6 +16,17 @@ describe('NICs of QEMU', () => {
     [['-machine', 'type=none'], []],
     [['-M', 'microvm', '-netdev', 'user,id=n'], [{ kind: 'user', device: 'n' }]],
     [['-nodefaults', '-netdev', 'vhost-user,id=n,chardev=c'], [{ kind: 'vhost-user', device: 'n' }]],
+    [
+      ['-nodefaults', '-chardev', 'socket,id=c,path=/run/vhost,,user.sock,server=on', '-netdev', 'vhost-user,id=n,chardev=c,queues=2'],
+      [{ kind: 'vhost-user', device: 'n', socket: '/run/vhost,user.sock' }],
+    ],
+    [
+      ['-nodefaults', '-chardev', 'pty,id=c,path=/run/x', '-netdev', 'vhost-user,id=n,chardev=c', '-netdev', 'user,id=u,chardev=c'],
+      [
+        { kind: 'vhost-user', device: 'n' },
+        { kind: 'user', device: 'u' },
+      ],
+    ],
     [['-netdev', 'vhost-vdpa,id=n,vhostdev=/dev/vhost-vdpa-0'], [{ kind: 'vdpa', device: 'n' }]],
     [['-netdev', '{"type":"stream","id":"n","addr":{"type":"unix","path":"/tmp/passt"}}'], [{ kind: 'socket', device: 'n' }]],
     [['-netdev', 'dgram,id=n,local.type=inet'], [{ kind: 'socket', device: 'n' }]],

@@ -25,17 +25,35 @@ const NO_BACKENDS: ReadonlySet<string> = new Set(['none', 'nic', 'hubport', 'dum
 export function declaredNics(line: CommandLine, evidence: ProcessEvidence): readonly DeclaredNic[] {
   const devices = valuesOf(line, 'device').map((value) => parseProperties(value, 'driver'));
   const old = valuesOf(line, 'net').map((value) => parseProperties(value, 'type'));
-  const macs = macsByBackend([...devices, ...old]);
+  const given: Given = { macs: macsByBackend([...devices, ...old]), sockets: socketsByChardev(line) };
   return [
-    ...valuesOf(line, 'netdev').flatMap((value) => backend(parseProperties(value, 'type'), macs)),
-    ...valuesOf(line, 'nic').flatMap((value) => backend(parseProperties(value, 'type'), macs)),
-    ...oldBackends(old, macs),
+    ...valuesOf(line, 'netdev').flatMap((value) => backend(parseProperties(value, 'type'), given)),
+    ...valuesOf(line, 'nic').flatMap((value) => backend(parseProperties(value, 'type'), given)),
+    ...oldBackends(old, given),
     ...devices.flatMap((device) => passthrough(device, evidence)),
   ];
 }
 
 /** Whether the command line says anything of networks; where it does not, QEMU makes a NIC of its own. */
 export const mentionsNetwork = (line: CommandLine): boolean => hasAny(line, ['netdev', 'nic', 'net']);
+
+/** What other words of the command line say of backends. */
+interface Given {
+  /** By the id of the backend. */
+  readonly macs: ReadonlyMap<string, string>;
+  /** By the id of the chardev. */
+  readonly sockets: ReadonlyMap<string, string>;
+}
+
+function socketsByChardev(line: CommandLine): ReadonlyMap<string, string> {
+  const sockets = new Map<string, string>();
+  for (const value of valuesOf(line, 'chardev')) {
+    const chardev = parseProperties(value, 'backend');
+    const [id, path] = [chardev.get('id'), chardev.get('path')];
+    if (chardev.get('backend') === 'socket' && id !== undefined && path !== undefined) sockets.set(id, path);
+  }
+  return sockets;
+}
 
 function macsByBackend(frontends: readonly Properties[]): ReadonlyMap<string, string> {
   const macs = new Map<string, string>();
@@ -47,7 +65,7 @@ function macsByBackend(frontends: readonly Properties[]): ReadonlyMap<string, st
   return macs;
 }
 
-function backend(properties: Properties, macs: ReadonlyMap<string, string>): DeclaredNic[] {
+function backend(properties: Properties, { macs, sockets }: Given): DeclaredNic[] {
   const type = properties.get('type');
   if (type === undefined || NO_BACKENDS.has(type)) return [];
   const device = properties.get('id');
@@ -60,13 +78,14 @@ function backend(properties: Properties, macs: ReadonlyMap<string, string>): Dec
       interfaceName: properties.get('ifname'),
       descriptors,
       queues: parseCount(properties.get('queues')) ?? descriptors.length,
+      socket: type === 'vhost-user' ? sockets.get(properties.get('chardev') ?? '') : undefined,
     }),
   ];
 }
 
 /** -net nic and -net tap meet on one hub: which MAC belongs to which backend is known only while there is one of each. */
-function oldBackends(old: readonly Properties[], macs: ReadonlyMap<string, string>): readonly DeclaredNic[] {
-  const backends = old.flatMap((properties) => backend(properties, macs));
+function oldBackends(old: readonly Properties[], given: Given): readonly DeclaredNic[] {
+  const backends = old.flatMap((properties) => backend(properties, given));
   const frontends = old.filter((properties) => properties.get('type') === 'nic' && !properties.has('netdev'));
   const mac = frontends.length === 1 ? parseMac(frontends[0].get('macaddr')) : undefined;
   return backends.length === 1 ? [known({ mac, ...backends[0] })] : backends;

@@ -16,6 +16,7 @@ export class InstanceFamilies {
   private readonly statesOf = new LabelKeeper<Instance, string>(({ id }, state) => `${label('instance_id', id)},${label('state', state)}`);
   private readonly vmms = new LabelKeeper<Instance, VmmWords>(({ id }, words) => vmmLabels(id, words));
   private readonly disks = new LabelKeeper<PartKey, PartWords>(({ parent, name }, words) => diskLabels(parent.id, name, words));
+  private readonly ports = new LabelKeeper<PartKey, PartWords>(({ parent, name }, words) => portLabels(parent.id, name, words));
   private readonly reasons: ReadonlyMap<CollectorState, LabelKeeper<Subject, number>>;
 
   constructor(
@@ -91,6 +92,14 @@ export class InstanceFamilies {
         labelNames: ['instance_id', 'device', 'file', 'format', 'read_only'],
         samples: () => this.diskWords(),
       },
+      {
+        name: 'vmgauge_vm_switch_port_info',
+        type: 'gauge',
+        help: 'Always 1: where a port of the VM is at its virtual switch, to be joined by instance_id and port; an empty label is not known.',
+        perInstance: true,
+        labelNames: ['instance_id', 'port', 'bridge', 'interface', 'ofport', 'vlan', 'iface_id'],
+        samples: () => this.portWords(),
+      },
     ];
   }
 
@@ -104,6 +113,12 @@ export class InstanceFamilies {
   private *diskWords(): Iterable<OwnSample> {
     for (const key of this.collection.disks.keys) {
       if (key.words) yield { labels: this.disks.labels(key, key.words), value: 1, instanceId: key.parent.id };
+    }
+  }
+
+  private *portWords(): Iterable<OwnSample> {
+    for (const key of this.collection.switchPorts.keys) {
+      if (key.words) yield { labels: this.ports.labels(key, key.words), value: 1, instanceId: key.parent.id };
     }
   }
 
@@ -136,6 +151,9 @@ const vmmLabels = (id: string, { dialogue, version }: VmmWords): string =>
 
 const diskLabels = (id: string, device: string, { file = '', format = '', readOnly }: PartWords): string =>
   labels({ instance_id: id, device, file, format, read_only: readOnly === undefined ? '' : String(readOnly) });
+
+const portLabels = (id: string, port: string, { bridge = '', interface: device = '', ofPort, vlan, ifaceId = '' }: PartWords): string =>
+  labels({ instance_id: id, port, bridge, interface: device, ofport: String(ofPort ?? ''), vlan: String(vlan ?? ''), iface_id: ifaceId });
 
 /** Why a collector gave nothing, by the code in its outcome cell. */
 function reasonLabels(collector: string): LabelKeeper<Subject, number> {

@@ -4,7 +4,7 @@ import { kernelSample } from '../../../test/kernel-samples.js';
 import type { NicKind } from '../../model/instance.js';
 import type { KernelFile } from '../../model/process.js';
 import { Side } from './direction.js';
-import { NetworkNamespace, type Watcher } from './namespace.js';
+import { type Door, NetworkNamespace, type Watcher } from './namespace.js';
 
 /** A table that hands out no more than so many bytes a call, as the kernel does. */
 class FakeTable implements KernelFile {
@@ -24,17 +24,27 @@ class FakeTable implements KernelFile {
   }
 }
 
+const nothing: Door = () => {
+  throw errno('ENOENT');
+};
+
 class FakeWatcher implements Watcher {
   readonly owner = this;
   readonly taken: number[][] = [];
+  readonly identified: number[] = [];
+  readonly yields = false;
   broken = 0;
 
   constructor(
     readonly name: string,
     readonly kind: NicKind = 'tap',
+    readonly door: Door = nothing,
   ) {}
 
   rivalled(): void {}
+  identify(index: number): void {
+    this.identified.push(index);
+  }
   malformed(): void {
     this.broken++;
   }
@@ -58,14 +68,16 @@ const watch = (name: string, kind?: NicKind): FakeWatcher => {
   namespace.watch(watcher);
   return watcher;
 };
-const EXPTAP0 = [57782670, 1543, 0, 4, 1146410, 1477, 0, 0];
+const NONE = Number.NaN;
+const EXPTAP0 = [57782670, 1543, 0, 4, NONE, 1146410, 1477, 0, 0, NONE];
+const AS_MACVTAP = [1146410, 1477, 0, 0, 0, 57782670, 1543, 0, 4, NONE];
 
 describe('NetworkNamespace', () => {
   it('hands the counters of one line to whoever watches it, from the guest’s side', () => {
     const [tap, other, macvtap] = [watch('exptap0'), watch('nobody'), watch('exptap0', 'macvtap')];
     pass();
     expect(tap.taken).toEqual([EXPTAP0]);
-    expect(macvtap.taken).toEqual([[...EXPTAP0.slice(4), ...EXPTAP0.slice(0, 4)]]);
+    expect(macvtap.taken).toEqual([AS_MACVTAP]);
     expect(other.taken).toEqual([]);
   });
 
@@ -154,5 +166,64 @@ describe('NetworkNamespace', () => {
   it('throws what reading throws', () => {
     table.text = 'EIO';
     expect(pass).toThrow('EIO');
+  });
+
+  describe('tells which device has a name', () => {
+    const LISTED = ['2    eth0            1     0     01005e000001', '7    exptap0         1     0     333300000001', ''].join('\n');
+    const door =
+      (listed: string, identity = 'fake'): Door =>
+      (which) => {
+        const opened = new FakeTable();
+        if (which === 'dev_mcast') opened.text = listed;
+        return Object.assign(opened, { identity: () => identity });
+      };
+    const drain = (): boolean => {
+      const steps = namespace.identify();
+      let step = steps.next();
+      while (!step.done) step = steps.next();
+      return step.value;
+    };
+
+    it('to each watcher, through the first door that leads into the namespace', () => {
+      const closed = new FakeWatcher('nobody', 'tap');
+      const moved = new FakeWatcher('eth0', 'tap', door(LISTED, 'another'));
+      const open = new FakeWatcher('exptap0', 'tap', door(LISTED));
+      for (const watcher of [closed, moved]) namespace.watch(watcher);
+      expect(drain()).toBe(false);
+      expect([closed.identified, moved.identified]).toEqual([[], []]);
+      namespace.watch(open);
+      expect(drain()).toBe(true);
+      expect([closed.identified, moved.identified, open.identified]).toEqual([[NONE], [2], [7]]);
+    });
+
+    it('once until it is to be forgotten, and never of a table that is cut', () => {
+      expect(namespace.indexOf('exptap0', door(LISTED))).toBe(7);
+      expect(namespace.indexOf('exptap0', door(''))).toBe(7);
+      namespace.forgetNames();
+      expect(namespace.indexOf('exptap0', door(LISTED.slice(0, -1)))).toBeNaN();
+      namespace.forgetNames();
+      expect(namespace.indexOf('exptap0', nothing)).toBeNaN();
+    });
+
+    it('and forgets whose the devices were that are gone', () => {
+      namespace.watch(new FakeWatcher('exptap0', 'tap', door(LISTED)));
+      namespace.owners.set(7, 'a').set(8, 'b');
+      drain();
+      expect([...namespace.owners]).toEqual([[7, 'a']]);
+    });
+  });
+
+  it('lets whoever watches a name know of a rival, unless that one yields', () => {
+    const rivalled: string[] = [];
+    const one = (owner: string, yields: boolean): Watcher =>
+      Object.assign(new FakeWatcher('exptap0'), { owner, yields, rivalled: () => rivalled.push(owner) });
+    namespace.watch(one('a', false));
+    namespace.watch(one('b', true));
+    expect(rivalled).toEqual([]);
+    expect(namespace.isWatchedByOther('exptap0', 'a')).toBe(true);
+    expect(namespace.isWatchedByOther('exptap1', 'a')).toBe(false);
+    namespace.watch(one('c', false));
+    namespace.watch(one('c', false));
+    expect(rivalled).toEqual(['a', 'b', 'a', 'b']);
   });
 });

@@ -2,18 +2,15 @@ import type { NicKind } from '../../model/instance.js';
 import { Outcome } from '../../model/outcome.js';
 import type { KernelFile } from '../../model/process.js';
 import { type GuestCounters, guestCounters, hostCounters, toGuestSide } from './direction.js';
+import { parseIndexLine } from './interface-index.js';
 import { nameEnd, nameStart, parseCounters } from './net-dev.js';
+import { tableLines } from './table-lines.js';
 
-const NEWLINE = 10;
-const BUFFER_BYTES = 65_536;
-/** The kernel hands out about a page a call, whatever is asked for. */
-const READ_BYTES = 16_384;
-/** A table this long is no host's: a bound for what a stranger's namespace can cost one pass. */
-const MAX_TABLE_BYTES = 16 * 1024 * 1024;
-
-const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 const host = hostCounters();
 const guest = guestCounters();
+
+/** Opens a table of the network namespace of some process: that file of its /proc/<pid>/net. @throws ENOENT, ESRCH, EACCES, EMFILE */
+export type Door = (table: 'dev' | 'dev_mcast') => KernelFile;
 
 /** Somebody who wants the counters of one interface. `take` is called during a pass, `counters` is reused afterwards. */
 export interface Watcher {
@@ -21,8 +18,13 @@ export interface Watcher {
   readonly owner: unknown;
   readonly name: string;
   readonly kind: NicKind;
+  readonly door: Door;
+  /** Its claim is no newer than the others': they do not hear of it. */
+  readonly yields: boolean;
   /** Somebody else claims the interface of this name, on newer knowledge. */
   rivalled(): void;
+  /** Which device has the name, as of now. */
+  identify(index: number): void;
   take(counters: GuestCounters): void;
   /** Its line is there and holds anything but counters. */
   malformed(): void;
@@ -36,18 +38,24 @@ export class NetworkNamespace {
   users = 0;
   /** How the last pass went: an interface without a line is gone only where the table was whole. */
   outcome: Outcome = Outcome.ok;
+  /** What the machine's count of device changes was before the devices were last looked at. */
+  lookedAt = Number.NaN;
   private readonly watchers = new Map<string, Watcher[]>();
   private places: { readonly name: Buffer; readonly watchers: readonly Watcher[] }[] = [];
   private names: ReadonlySet<string> | null = null;
+  private indexes: ReadonlyMap<string, number> | null = null;
 
+  /** @param owners which process a device was last counted for, by its index */
   constructor(
     readonly identity: string,
     private readonly file: KernelFile,
+    readonly owners: Map<number, string> = new Map(),
+    readonly isHosts = false,
   ) {}
 
   watch(watcher: Watcher): void {
     const others = this.watchers.get(watcher.name);
-    for (const other of others ?? []) if (other.owner !== watcher.owner) other.rivalled();
+    if (!watcher.yields) for (const other of others ?? []) if (other.owner !== watcher.owner) other.rivalled();
     this.watchers.set(watcher.name, others ? [...others, watcher] : [watcher]);
     this.places = [];
   }
@@ -63,27 +71,43 @@ export class NetworkNamespace {
     return this.watchers.has(name);
   }
 
+  isWatchedByOther(name: string, owner: unknown): boolean {
+    return this.watchers.get(name)?.some((watcher) => watcher.owner !== owner) ?? false;
+  }
+
   /** Whether an interface of this name was here when the names were last read; the first question, and any after `forgetNames`, reads them. */
   has(name: string): boolean {
     if (this.names === null) {
       const names = new Set<string>();
-      for (const _ of this.lines((start, colon) => names.add(buffer.toString('utf8', start, colon))));
+      for (const _ of this.lines((text, start, colon) => names.add(text.toString('utf8', start, colon))));
       this.names = names;
     }
     return this.names.has(name);
   }
 
+  /** Index of the device that had this name when the indexes were last read, as for `has`; NaN where nothing tells it. */
+  indexOf(name: string, door: Door): number {
+    if (this.indexes === null) {
+      const reading = this.readIndexes(door);
+      let step = reading.next();
+      while (!step.done) step = reading.next();
+      this.indexes = step.value;
+    }
+    return this.indexes?.get(name) ?? Number.NaN;
+  }
+
   forgetNames(): void {
     this.names = null;
+    this.indexes = null;
   }
 
   /** One pass; stops after each piece of the table so that the caller may pause. @throws the errors of reading */
   *pass(): Iterable<void> {
     let place = 0;
-    const whole = yield* this.lines((start, colon, end) => {
-      const watchers = this.watchersAt(place++, start, colon);
+    const whole = yield* this.lines((text, start, colon, end) => {
+      const watchers = this.watchersAt(place++, text, start, colon);
       if (watchers.length === 0) return;
-      const parsed = parseCounters(buffer, colon, end, host);
+      const parsed = parseCounters(text, colon, end, host);
       for (const watcher of watchers) {
         if (!parsed) {
           watcher.malformed();
@@ -97,45 +121,67 @@ export class NetworkNamespace {
     this.outcome = whole && place > 0 ? Outcome.ok : Outcome.malformed;
   }
 
+  /** Tells every watcher which device has its name now. @returns false where that cannot be read */
+  *identify(): Generator<void, boolean> {
+    for (const [watcher] of this.watchers.values()) {
+      const indexes = yield* this.readIndexes(watcher.door);
+      if (!indexes) continue;
+      const present = new Set(indexes.values());
+      for (const index of this.owners.keys()) if (!present.has(index)) this.owners.delete(index);
+      for (const [name, watchers] of this.watchers) for (const one of watchers) one.identify(indexes.get(name) ?? Number.NaN);
+      return true;
+    }
+    return false;
+  }
+
   close(): void {
     this.file.close();
   }
 
-  private watchersAt(place: number, start: number, colon: number): readonly Watcher[] {
+  /** Through a process that may be in another namespace by now: null then. */
+  private *readIndexes(door: Door): Generator<void, ReadonlyMap<string, number> | null> {
+    const indexes = new Map<string, number>();
+    try {
+      if (identityOf(door('dev')) !== this.identity) return null;
+      const table = door('dev_mcast');
+      try {
+        const whole = yield* tableLines(table, (text, start, end) => {
+          const found = parseIndexLine(text.toString('utf8', start, end));
+          if (found) indexes.set(found.name, found.index);
+        });
+        return whole ? indexes : null;
+      } finally {
+        table.close();
+      }
+    } catch {
+      return null;
+    }
+  }
+
+  private watchersAt(place: number, text: Buffer, start: number, colon: number): readonly Watcher[] {
     const known = this.places[place];
-    if (known && known.name.length === colon - start && buffer.compare(known.name, 0, known.name.length, start, colon) === 0) {
+    if (known && known.name.length === colon - start && text.compare(known.name, 0, known.name.length, start, colon) === 0) {
       return known.watchers;
     }
-    const name = Buffer.from(buffer.subarray(start, colon));
+    const name = Buffer.from(text.subarray(start, colon));
     const watchers = this.watchers.get(name.toString('utf8')) ?? [];
     this.places[place] = { name, watchers };
     return watchers;
   }
 
-  /**
-   * Calls `line` with the bounds of name and counters in `buffer` for each interface. Yields after each read of the kernel.
-   * @returns false for a table that is cut or longer than any host's
-   */
-  private *lines(line: (start: number, colon: number, end: number) => void): Generator<void, boolean> {
-    let position = 0;
-    let left = 0;
-    for (;;) {
-      const n = this.file.readAt(buffer, left, Math.min(READ_BYTES, BUFFER_BYTES - left), position);
-      if (n === 0) return left === 0;
-      position += n;
-      const filled = left + n;
-      let start = 0;
-      for (let end = buffer.indexOf(NEWLINE, start); end >= 0 && end < filled; end = buffer.indexOf(NEWLINE, start)) {
-        const colon = nameEnd(buffer, start, end);
-        if (colon > 0) line(nameStart(buffer, start, colon), colon, end);
-        start = end + 1;
-      }
-      // The buffer is shared: what is left of a cut line must survive the pause.
-      const rest = Buffer.from(buffer.subarray(start, filled));
-      if (rest.length > READ_BYTES || position > MAX_TABLE_BYTES) return false;
-      yield;
-      rest.copy(buffer);
-      left = rest.length;
-    }
+  /** Calls `line` with the bounds of name and counters for each interface. */
+  private *lines(line: (text: Buffer, start: number, colon: number, end: number) => void): Generator<void, boolean> {
+    return yield* tableLines(this.file, (text, start, end) => {
+      const colon = nameEnd(text, start, end);
+      if (colon > 0) line(text, nameStart(text, start, colon), colon, end);
+    });
+  }
+}
+
+export function identityOf(file: KernelFile): string {
+  try {
+    return file.identity();
+  } finally {
+    file.close();
   }
 }

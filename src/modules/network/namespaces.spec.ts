@@ -3,6 +3,7 @@ import { FakeProc } from '../../../test/fake-proc.js';
 import { errno, FakeProcess } from '../../../test/fake-process.js';
 import { kernelSample } from '../../../test/kernel-samples.js';
 import type { KernelFile } from '../../model/process.js';
+import type { NetworkNamespace } from './namespace.js';
 import { Namespaces } from './namespaces.js';
 
 const TABLE = kernelSample('qemu-7.2-kvm/net-dev');
@@ -36,6 +37,11 @@ const watcher = (name: string) => ({
   owner: name,
   name,
   kind: 'tap' as const,
+  yields: false,
+  door: () => {
+    throw errno('ENOENT');
+  },
+  identify: () => undefined,
   rivalled: () => undefined,
   malformed: () => undefined,
   take: () => undefined,
@@ -44,6 +50,7 @@ const opened = (): Record<string, number> => Object.fromEntries([...open].filter
 
 let proc: FakeProc;
 let namespaces: Namespaces;
+const find = (process: FakeProcess, name: string): NetworkNamespace => namespaces.find(process, name)?.namespace ?? expect.fail();
 beforeEach(() => {
   proc = new FakeProc();
   namespaces = new Namespaces(proc.host());
@@ -53,8 +60,8 @@ afterEach(() => proc.close());
 
 describe('Namespaces', () => {
   it('holds one namespace once for all who use it, and lets go of it with the last', () => {
-    const a = namespaces.find(new NamespacedProcess({ 'net/dev': { id: 'pod', text: withTap('tap0') } }), 'tap0') ?? expect.fail();
-    const b = namespaces.find(new NamespacedProcess({ 'net/dev': { id: 'pod', text: withTap('tap0') } }), 'tap0') ?? expect.fail();
+    const a = find(new NamespacedProcess({ 'net/dev': { id: 'pod', text: withTap('tap0') } }), 'tap0');
+    const b = find(new NamespacedProcess({ 'net/dev': { id: 'pod', text: withTap('tap0') } }), 'tap0');
     expect(b).toBe(a);
     expect(opened()).toEqual({ pod: 1 });
     namespaces.release(a, watcher('tap0'));
@@ -70,20 +77,20 @@ describe('Namespaces', () => {
       'task/2/net/dev': { id: 'pod', text: withTap('tap0') },
       'task/3/net/dev': { id: 'never asked', text: withTap('tap0') },
     });
-    expect(namespaces.find(shim, 'tap0')?.identity).toBe('pod');
+    expect(find(shim, 'tap0').identity).toBe('pod');
     expect(opened()).toEqual({ pod: 1 });
   });
 
   it('finds it in the host’s namespace when the process has moved', () => {
     proc.write('1/net/dev', withTap('tap0'));
-    const found = namespaces.find(new NamespacedProcess({ 'net/dev': { id: 'pod', text: withTap('other') } }), 'tap0') ?? expect.fail();
+    const found = find(new NamespacedProcess({ 'net/dev': { id: 'pod', text: withTap('other') } }), 'tap0');
     expect(found.has('tap0')).toBe(true);
     expect(opened()).toEqual({});
     namespaces.release(found, watcher('tap0'));
   });
 
   it('takes the process’s own where nobody has it', () => {
-    const found = namespaces.find(new NamespacedProcess({ 'net/dev': { id: 'pod', text: TABLE } }), 'nobody') ?? expect.fail();
+    const found = find(new NamespacedProcess({ 'net/dev': { id: 'pod', text: TABLE } }), 'nobody');
     expect(found.identity).toBe('pod');
     namespaces.release(found, watcher('nobody'));
     expect(opened()).toEqual({});
@@ -95,8 +102,8 @@ describe('Namespaces', () => {
   });
 
   it('passes over a namespace that cannot be read, and reads the others', () => {
-    const broken = namespaces.find(new NamespacedProcess({ 'net/dev': { id: 'broken', text: withTap('tap0') } }), 'tap0') ?? expect.fail();
-    const good = namespaces.find(new NamespacedProcess({ 'net/dev': { id: 'good', text: withTap('tap1') } }), 'tap1') ?? expect.fail();
+    const broken = find(new NamespacedProcess({ 'net/dev': { id: 'broken', text: withTap('tap0') } }), 'tap0');
+    const good = find(new NamespacedProcess({ 'net/dev': { id: 'good', text: withTap('tap1') } }), 'tap1');
     let taken = 0;
     good.watch({ ...watcher('tap1'), take: () => taken++ });
     broken.watch({

@@ -1,14 +1,26 @@
 import type { Host } from '../../host/host.js';
 import { outcomeOfErrno } from '../../model/outcome.js';
 import type { HeldProcess, KernelFile } from '../../model/process.js';
-import { NetworkNamespace, type Watcher } from './namespace.js';
+import { type Door, identityOf, NetworkNamespace, type Watcher } from './namespace.js';
 
 /** Threads looked at for a namespace of their own; a shim that contains its VM has about a dozen. */
 const MAX_THREADS = 64;
 
+/** A decimal number and a newline. */
+const count = Buffer.allocUnsafeSlow(32);
+
+export interface Found {
+  readonly namespace: NetworkNamespace;
+  /** Through which it was found. */
+  readonly door: Door;
+}
+
 /** The network namespaces in which instances have interfaces, each held and read once. */
 export class Namespaces {
   private readonly known = new Map<string, NetworkNamespace>();
+  /** Whose devices were, in the host's namespace: there it outlasts the last instance, because a tap may be handed on to the next one. */
+  private readonly owners = new Map<string, Map<number, string>>();
+  private hostsIdentity: string | undefined;
 
   constructor(private readonly host: Host) {}
 
@@ -17,19 +29,22 @@ export class Namespaces {
    * namespace with some of them), or the host's (the tap was opened before the process moved). Where none has the name: its own.
    * Outside its own, an interface that somebody else watches is another tap of the same name.
    */
-  find(process: HeldProcess, name: string): NetworkNamespace | null {
-    let own: NetworkNamespace | null = null;
-    for (const file of this.candidates(process)) {
-      const namespace = this.adopt(file);
-      own ??= namespace;
-      if (namespace.has(name) && (namespace === own || !namespace.isWatched(name))) {
-        if (own !== namespace) this.dropUnused(own);
+  find(process: HeldProcess, name: string): Found | null {
+    let own: Found | null = null;
+    for (const door of this.doors(process)) {
+      const file = tryOpen(() => door('dev'));
+      if (!file) continue;
+      const found = { namespace: this.adopt(file), door };
+      const { namespace } = found;
+      own ??= found;
+      if (namespace.has(name) && (namespace === own.namespace || !namespace.isWatched(name))) {
+        if (own.namespace !== namespace) this.dropUnused(own.namespace);
         namespace.users++;
-        return namespace;
+        return found;
       }
-      if (own !== namespace) this.dropUnused(namespace);
+      if (own.namespace !== namespace) this.dropUnused(namespace);
     }
-    if (own) own.users++;
+    if (own) own.namespace.users++;
     return own;
   }
 
@@ -39,7 +54,20 @@ export class Namespaces {
     this.dropUnused(namespace);
   }
 
-  /** One pass over every namespace in use. One that cannot be read leaves its interfaces unseen and says why. */
+  /** Whose the devices of these were is known to namespaces that are found in the course of the work, whether or not they were let go of. */
+  remembering<T>(namespaces: readonly NetworkNamespace[], work: () => T): T {
+    for (const { identity, owners } of namespaces) this.owners.set(identity, owners);
+    try {
+      return work();
+    } finally {
+      for (const { identity, isHosts } of namespaces) if (!isHosts) this.owners.delete(identity);
+    }
+  }
+
+  /**
+   * One pass over every namespace in use. One that cannot be read leaves its interfaces unseen and says why. Then, where any device of the
+   * machine came or went since, which device has which name: one that is the same afterwards was the same when it was read.
+   */
   *pass(): Iterable<void> {
     for (const namespace of this.known.values()) {
       namespace.forgetNames();
@@ -50,17 +78,33 @@ export class Namespaces {
       }
       yield;
     }
+    const changes = this.deviceChanges();
+    if (Number.isNaN(changes)) return;
+    for (const namespace of this.known.values()) {
+      if (namespace.lookedAt === changes) continue;
+      if (yield* namespace.identify()) namespace.lookedAt = changes;
+      yield;
+    }
   }
 
-  private *candidates(process: HeldProcess): Iterable<KernelFile> {
-    const own = tryOpen(() => process.open('net/dev'));
-    if (own) yield own;
-    for (const thread of tryOpen(() => process.threads())?.slice(0, MAX_THREADS) ?? []) {
-      const file = tryOpen(() => process.open(`task/${thread}/net/dev`));
-      if (file) yield file;
+  /**
+   * Counts the announcements of devices of all kinds, in all namespaces, since boot (kernel/ksysfs.c): a network device is announced before
+   * its name can be seen. 6 µs a sweep, where looking at the devices themselves would double the price of the counters. NaN: not told.
+   */
+  private deviceChanges(): number {
+    try {
+      const length = this.host.readInto(this.host.sys('kernel', 'uevent_seqnum'), count);
+      return length === 0 ? Number.NaN : Number(count.toString('latin1', 0, length));
+    } catch {
+      return Number.NaN;
     }
-    const init = tryOpen(() => this.host.holdFile(this.host.proc('1', 'net', 'dev')));
-    if (init) yield init;
+  }
+
+  private *doors(process: HeldProcess): Iterable<Door> {
+    yield (table) => process.open(`net/${table}`);
+    for (const thread of tryOpen(() => process.threads())?.slice(0, MAX_THREADS) ?? [])
+      yield (table) => process.open(`task/${thread}/net/${table}`);
+    yield (table) => this.host.holdFile(this.host.proc('1', 'net', table));
   }
 
   private adopt(file: KernelFile): NetworkNamespace {
@@ -70,13 +114,21 @@ export class Namespaces {
       file.close();
       return known;
     }
-    const namespace = new NetworkNamespace(identity, file);
+    const isHosts = identity === this.identityOfHosts();
+    const namespace = new NetworkNamespace(identity, file, this.owners.get(identity), isHosts);
+    if (isHosts) this.owners.set(identity, namespace.owners);
     this.known.set(identity, namespace);
     return namespace;
   }
 
-  private dropUnused(namespace: NetworkNamespace | null): void {
-    if (!namespace || namespace.users > 0) return;
+  /** Init is in the host's; undefined where it is hidden from us. */
+  private identityOfHosts(): string | undefined {
+    this.hostsIdentity ??= tryOpen(() => identityOf(this.host.holdFile(this.host.proc('1', 'net', 'dev'))));
+    return this.hostsIdentity;
+  }
+
+  private dropUnused(namespace: NetworkNamespace): void {
+    if (namespace.users > 0) return;
     this.known.delete(namespace.identity);
     namespace.close();
   }

@@ -4,7 +4,7 @@ import { anyText, inUsedBuffer, kernelSample, RECORDED, truncations } from '../.
 import { hostCounters } from './direction.js';
 import { nameEnd, nameStart, parseCounters } from './net-dev.js';
 
-/** Interfaces with their eight numbers, line by line as the house goes through the table. */
+/** Interfaces with their numbers, line by line as the house goes through the table. */
 function parse(table: string): Record<string, number[]> {
   const [bytes, length] = inUsedBuffer(table);
   const found: Record<string, number[]> = {};
@@ -20,17 +20,19 @@ function parse(table: string): Record<string, number[]> {
   return found;
 }
 
+/** Of what no column tells. */
+const NONE = Number.NaN;
 const line = (name: string, numbers: readonly (number | string)[]): string => `${name}: ${numbers.join(' ')}\n`;
 const NUMBERS = Array.from({ length: 16 }, (_, i) => i + 1);
 
 describe('/proc/net/dev', () => {
   it('is read as recorded', () => {
     expect(parse(kernelSample('qemu-7.2-kvm/net-dev'))).toEqual({
-      lo: [4661841257, 3984299, 0, 0, 4661841257, 3984299, 0, 0],
-      ifb0: [0, 0, 0, 0, 0, 0, 0, 0],
-      ifb1: [0, 0, 0, 0, 0, 0, 0, 0],
-      eth0: [1733622677, 57360, 0, 0, 4720643, 36315, 0, 0],
-      exptap0: [1146410, 1477, 0, 0, 57782670, 1543, 0, 4],
+      lo: [4661841257, 3984299, 0, 0, 0, 4661841257, 3984299, 0, 0, NONE],
+      ifb0: [0, 0, 0, 0, 0, 0, 0, 0, 0, NONE],
+      ifb1: [0, 0, 0, 0, 0, 0, 0, 0, 0, NONE],
+      eth0: [1733622677, 57360, 0, 0, 0, 4720643, 36315, 0, 0, NONE],
+      exptap0: [1146410, 1477, 0, 0, 0, 57782670, 1543, 0, 4, NONE],
     });
   });
 
@@ -41,15 +43,15 @@ describe('/proc/net/dev', () => {
   });
 
   it('takes each counter from its column', () => {
-    expect(parse(line('tap0', NUMBERS))).toEqual({ tap0: [1, 2, 3, 4, 9, 10, 11, 12] });
+    expect(parse(line('tap0', NUMBERS))).toEqual({ tap0: [1, 2, 3, 4, 8, 9, 10, 11, 12, NONE] });
   });
 
   it.each(['a', '123456789012345', 'a:b', 'eth0.100', 'tap\xc3\xa9', '-1', 'rx:1', '1:'])('knows the name %j', (name) => {
-    expect(parse(`  ${line(name, NUMBERS)}`)).toEqual({ [name]: [1, 2, 3, 4, 9, 10, 11, 12] });
+    expect(parse(`  ${line(name, NUMBERS)}`)).toEqual({ [name]: [1, 2, 3, 4, 8, 9, 10, 11, 12, NONE] });
   });
 
   it('needs no blank between name and counters', () => {
-    expect(parse('tap0:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n')).toEqual({ tap0: [1, 2, 3, 4, 9, 10, 11, 12] });
+    expect(parse('tap0:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n')).toEqual({ tap0: [1, 2, 3, 4, 8, 9, 10, 11, 12, NONE] });
   });
 
   it('is exact to 2^53, and absent from 2^63 on', () => {
@@ -58,7 +60,7 @@ describe('/proc/net/dev', () => {
     numbers[8] = '9007199254740992';
     numbers[1] = '9223372036854775808';
     numbers[9] = '18446744073709551615';
-    expect(parse(line('tap0', numbers))).toEqual({ tap0: [9007199254740991, Number.NaN, 3, 4, 9007199254740992, Number.NaN, 11, 12] });
+    expect(parse(line('tap0', numbers))).toEqual({ tap0: [9007199254740991, NONE, 3, 4, 8, 9007199254740992, NONE, 11, 12, NONE] });
   });
 
   it('refuses a line that holds anything but numbers, or too few', () => {

@@ -6,7 +6,7 @@ const COLON = 58;
 const ZERO = 48;
 const SENTINEL = 2 ** 63;
 
-/** Where column n after the colon of /proc/net/dev goes; -1 is not used (fifo, frame, compressed, multicast). */
+/** Where column n after the colon of /proc/net/dev goes; -1 is not used (fifo, frame, compressed). */
 const COLUMN_SLOTS: readonly number[] = [
   Side.rxBytes,
   Side.rxPackets,
@@ -15,7 +15,7 @@ const COLUMN_SLOTS: readonly number[] = [
   -1,
   -1,
   -1,
-  -1,
+  Side.rxMulticast,
   Side.txBytes,
   Side.txPackets,
   Side.txErrors,

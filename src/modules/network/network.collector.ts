@@ -1,13 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
-import type { Nic } from '../../model/instance.js';
-import { counter, type Family, metric } from '../../model/metric.js';
+import { counter, type Family, gauge, metric } from '../../model/metric.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
+import type { Column } from '../../model/table.js';
 import { Tables } from '../../model/tables.js';
-import { type GuestCounters, Side } from './direction.js';
-import type { NetworkNamespace, Watcher } from './namespace.js';
+import { Side } from './direction.js';
+import type { Attachment } from './interface-attachment.js';
+import { InterfaceClaims } from './interface-claims.js';
+import { InterfaceLedgers } from './interface-ledgers.js';
+import { type InterfacesByRow, interfacesOf } from './interface-registry.js';
 import { Namespaces } from './namespaces.js';
 
 const hypeman = (word: string, verb: string): Family =>
@@ -58,32 +61,24 @@ const INTERFACE_METRICS = {
   txErrors: interfaceCounter('tx_errors', 'vmgauge_vm_network_transmit_errors_total', 'Errors of frames on their way out of the VM.'),
   rxDrops: interfaceCounter('rx_drops', 'vmgauge_vm_network_receive_drops_total', 'Frames that the host could not hand to the VM.'),
   txDrops: interfaceCounter('tx_drops', 'vmgauge_vm_network_transmit_drops_total', 'Frames of the VM that the host did not take.'),
+  rxMulticast: interfaceCounter(
+    'rx_multicast',
+    'vmgauge_vm_network_receive_multicast_total',
+    'Multicast and broadcast frames the VM received. Only of a macvtap: the kernel counts none on a tap or veth.',
+  ),
 };
+const GENERATION = metric({
+  json: 'generation',
+  family: gauge({
+    name: 'vmgauge_vm_network_interface_generation',
+    help: 'Devices that the interface was so far, this one included: it moves when the device is made anew or changed hands. Its counters go on.',
+    identity: 'interface',
+  }),
+});
 /** Says per interface why there are no counters; part of the document, no family. */
 const INTERFACE_OUTCOME = metric({ json: 'outcome', description: 'ok, or why this interface has no counters.' });
 
-/**
- * How long a doubt lasts at most. Where a rescan looks at the descriptors it ends with the next one; a source that only names interfaces
- * never tells another name.
- */
-const DOUBT_MS = 10_000;
-
-/** An interface of an instance: its row, and the pass in which its line was last seen. */
-interface Attachment extends Watcher {
-  readonly row: number;
-  readonly namespace: NetworkNamespace | null;
-  /** Why there is no namespace: no table could be opened at all. */
-  readonly unopened: Outcome;
-  pass: number;
-  /** The pass in which its line was last seen and did not parse. */
-  malformedPass: number;
-  rxBytes: number;
-  txBytes: number;
-  /** The name may be another interface's by now: nothing is counted until the NICs are known anew. */
-  doubt: { readonly nics: Subject['nics']; readonly until: number } | null;
-}
-
-/** Counters of the interfaces through which an instance's frames pass on this host, seen from the guest. */
+/** Counters of the interfaces through which an instance's frames pass on this host, seen from the guest. They never go back. */
 @Injectable()
 export class NetworkCollector implements Collector {
   static readonly about: CollectorAbout = {
@@ -94,22 +89,31 @@ export class NetworkCollector implements Collector {
   };
   readonly about = NetworkCollector.about;
   readonly metrics = Object.values(METRICS);
-  readonly interfaceMetrics = [...Object.values(INTERFACE_METRICS), INTERFACE_OUTCOME];
+  readonly interfaceMetrics = [...Object.values(INTERFACE_METRICS), GENERATION, INTERFACE_OUTCOME];
   private readonly columns;
-  private readonly cells;
-  private readonly outcome;
+  private readonly cells: readonly (readonly [column: Column, slot: number])[];
+  private readonly generation: Column;
+  private readonly outcome: Column;
   private readonly namespaces: Namespaces;
-  private readonly attachments = new Map<number, Attachment[]>();
+  private readonly claims: InterfaceClaims;
+  private readonly interfaces: InterfacesByRow;
+  private readonly ledgers = new Map<number, InterfaceLedgers>();
   private pass = 0;
 
   constructor(
     private readonly tables: Tables,
-    private readonly host: Host,
+    host: Host,
   ) {
     this.columns = tables.instances.columnsOf(METRICS);
-    this.cells = tables.interfaces.columnsOf(INTERFACE_METRICS);
-    this.outcome = tables.interfaces.column(INTERFACE_OUTCOME);
+    const { interfaces } = tables;
+    const columns = interfaces.columnsOf(INTERFACE_METRICS);
+    // A metric's word is that of its slot.
+    this.cells = Object.entries(columns).map(([word, column]) => [column, Side[word as keyof typeof INTERFACE_METRICS]]);
+    this.generation = interfaces.column(GENERATION);
+    this.outcome = interfaces.column(INTERFACE_OUTCOME);
+    this.interfaces = interfacesOf(tables);
     this.namespaces = new Namespaces(host);
+    this.claims = new InterfaceClaims(tables, this.namespaces, () => this.pass);
   }
 
   *begin(): Iterable<void> {
@@ -118,116 +122,71 @@ export class NetworkCollector implements Collector {
   }
 
   attach(subject: Subject): void {
+    this.ledgers.set(subject.row, new InterfaceLedgers());
     this.devices(subject);
   }
 
   devices(subject: Subject): void {
-    this.detach(subject);
-    if (!subject.process || !subject.nics) return;
-    this.attachments.set(
-      subject.row,
-      subject.nics.map((nic, place) => this.attachNic(subject, nic, place)),
-    );
+    const { process, nics, row } = subject;
+    const ledgers = this.ledgers.get(row);
+    if (!process || !nics || !ledgers) {
+      this.forget(row);
+      return;
+    }
+    const before = this.interfaces.get(row) ?? [];
+    const after = this.claims.renew(subject, process, ledgers, before);
+    this.interfaces.set(row, after);
+    const kept = new Set(after.map((attachment) => attachment.row));
+    for (const attachment of before) if (!kept.has(attachment.row)) this.tables.interfaces.remove(attachment.row);
   }
 
   detach({ row }: Subject): void {
-    for (const attachment of this.attachments.get(row) ?? []) {
-      if (attachment.namespace) this.namespaces.release(attachment.namespace, attachment);
-      this.tables.interfaces.remove(attachment.row);
-    }
-    this.attachments.delete(row);
+    this.forget(row);
+    this.ledgers.delete(row);
   }
 
   collect(subject: Subject): Outcome {
     if (!subject.process) return Outcome.gone;
-    const attachments = this.attachments.get(subject.row);
-    if (!attachments) return whyUnknown(subject.process);
-    if (attachments.length === 0) return Outcome.notConfigured;
+    const attachments = this.interfaces.get(subject.row);
+    const ledgers = this.ledgers.get(subject.row);
+    if (!attachments || !ledgers) return whyUnknown(subject.process);
+    if (attachments.length === 0 && ledgers.isEmpty) return Outcome.notConfigured;
     let outcome: Outcome = Outcome.ok;
-    let rx = 0;
-    let tx = 0;
+    let rx = ledgers.leftRxBytes;
+    let tx = ledgers.leftTxBytes;
     for (const attachment of attachments) {
-      const own = this.outcomeOf(attachment, subject);
+      const own = this.count(attachment, subject);
       if (own !== Outcome.ok) outcome = own;
-      rx += this.cells.rxBytes.back[attachment.row];
-      tx += this.cells.txBytes.back[attachment.row];
+      const { totals } = attachment.ledger;
+      rx += totals[Side.rxBytes];
+      tx += totals[Side.txBytes];
     }
     this.columns.rx.back[subject.row] = rx;
     this.columns.tx.back[subject.row] = tx;
     return outcome;
   }
 
-  private outcomeOf(attachment: Attachment, subject: Subject): Outcome {
-    let outcome: Outcome = Outcome.ok;
-    if (attachment.kind !== 'tap' && attachment.kind !== 'macvtap') outcome = Outcome.unsupported;
-    else if (attachment.pass !== this.pass) outcome = this.whyUnseen(attachment);
-    this.outcome.back[attachment.row] = outcome;
-    if (outcome === Outcome.ok) return outcome;
-    for (const column of Object.values(this.cells)) column.back[attachment.row] = Number.NaN;
+  /** Fills or empties the cells of one interface. */
+  private count(attachment: Attachment, subject: Subject): Outcome {
+    const { row, ledger } = attachment;
+    const outcome = attachment.settle();
+    const isOk = outcome === Outcome.ok;
+    for (let i = 0; i < this.cells.length; i++) {
+      const [column, slot] = this.cells[i];
+      column.back[row] = isOk ? ledger.totals[slot] : Number.NaN;
+    }
+    this.generation.back[row] = isOk ? ledger.generation : Number.NaN;
+    this.outcome.back[row] = outcome;
     // Busy: our own descriptors were used up when the table should have been opened.
     if (outcome === Outcome.gone || outcome === Outcome.busy) subject.devicesChanged();
     return outcome;
   }
 
-  private whyUnseen({ namespace, unopened, malformedPass }: Attachment): Outcome {
-    if (malformedPass === this.pass) return Outcome.malformed;
-    if (namespace === null && unopened !== Outcome.ok) return unopened;
-    return namespace === null || namespace.outcome === Outcome.ok ? Outcome.gone : namespace.outcome;
-  }
-
-  private attachNic(subject: Subject, nic: Nic, place: number): Attachment {
-    const name = nic.name ?? '';
-    const row = this.tables.interfaces.add({ parent: subject, place, name });
-    const counted = nic.name !== undefined && (nic.kind === 'tap' || nic.kind === 'macvtap');
-    const namespace = counted && subject.process ? this.namespaces.find(subject.process, name) : null;
-    const { rxBytes, rxPackets, rxErrors, rxDrops, txBytes, txPackets, txErrors, txDrops } = this.cells;
-    const attachment: Attachment = {
-      row,
-      namespace,
-      unopened: counted && namespace === null && subject.process ? whyUnopened(subject.process) : Outcome.ok,
-      owner: subject,
-      name,
-      kind: nic.kind,
-      pass: Number.NaN,
-      malformedPass: Number.NaN,
-      rxBytes: 0,
-      txBytes: 0,
-      doubt: null,
-      rivalled: () => this.doubt(attachment, subject),
-      malformed: () => {
-        attachment.malformedPass = this.pass;
-      },
-      take: (guest: GuestCounters) => {
-        if (this.isDoubtful(attachment, subject, guest)) return;
-        attachment.pass = this.pass;
-        rxBytes.back[row] = guest[Side.rxBytes];
-        rxPackets.back[row] = guest[Side.rxPackets];
-        rxErrors.back[row] = guest[Side.rxErrors];
-        rxDrops.back[row] = guest[Side.rxDrops];
-        txBytes.back[row] = guest[Side.txBytes];
-        txPackets.back[row] = guest[Side.txPackets];
-        txErrors.back[row] = guest[Side.txErrors];
-        txDrops.back[row] = guest[Side.txDrops];
-      },
-    };
-    namespace?.watch(attachment);
-    return attachment;
-  }
-
-  private doubt(attachment: Attachment, { nics }: Subject): void {
-    attachment.doubt = { nics, until: this.host.clock.monotonic() + DOUBT_MS };
-  }
-
-  /** A table tells interfaces by name only. Counters that went back are those of a new one with the old name. */
-  private isDoubtful(attachment: Attachment, subject: Subject, guest: GuestCounters): boolean {
-    const rxBytes = guest[Side.rxBytes];
-    const txBytes = guest[Side.txBytes];
-    if (rxBytes < attachment.rxBytes || txBytes < attachment.txBytes) this.doubt(attachment, subject);
-    attachment.rxBytes = rxBytes;
-    attachment.txBytes = txBytes;
-    const { doubt } = attachment;
-    if (doubt && (subject.nics !== doubt.nics || this.host.clock.monotonic() > doubt.until)) attachment.doubt = null;
-    return attachment.doubt !== null;
+  private forget(instance: number): void {
+    const attachments = this.interfaces.get(instance) ?? [];
+    this.claims.release(attachments);
+    for (const { row } of attachments) this.tables.interfaces.remove(row);
+    this.interfaces.delete(instance);
   }
 }
 
@@ -236,15 +195,6 @@ function whyUnknown(process: HeldProcess): Outcome {
   try {
     process.descriptorCount();
     return Outcome.unsupported;
-  } catch (error) {
-    return outcomeOfErrno(error);
-  }
-}
-
-function whyUnopened(process: HeldProcess): Outcome {
-  try {
-    process.open('net/dev').close();
-    return Outcome.ok;
   } catch (error) {
     return outcomeOfErrno(error);
   }

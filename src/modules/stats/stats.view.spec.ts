@@ -83,6 +83,12 @@ describe('the stats document', () => {
       tx_errors: null,
       rx_drops: null,
       tx_drops: null,
+      rx_multicast: null,
+      generation: null,
+    };
+    const unknown = {
+      ...{ mtu_bytes: null, speed_bytes_per_second: null, carrier: null, carrier_changes: null, queues: null, operstate: null },
+      ...{ host_mac: null, bridge: null },
     };
     expect(read().network.interfaces).toEqual([
       {
@@ -98,8 +104,11 @@ describe('the stats document', () => {
         tx_errors: 0,
         rx_drops: 4,
         tx_drops: 0,
+        rx_multicast: null,
+        generation: 1,
+        ...unknown,
       },
-      { name: 'gone0', kind: 'tap', mac: null, outcome: 'absent', reason: 'gone', ...none },
+      { name: 'gone0', kind: 'tap', mac: null, outcome: 'absent', reason: 'gone', ...none, ...unknown },
     ]);
   });
 

@@ -210,7 +210,7 @@ export class StatsView {
     let json = `{"name":${text(nic?.name)},"kind":${text(nic?.kind)},"mac":${text(nic?.mac)},"outcome":"${words.outcome}"`;
     if (words.reason !== undefined) json += `,"reason":"${words.reason}"`;
     for (const column of this.interfaceColumns) json += `,"${column.metric.json}":${cell(column, row, generation)}`;
-    return `${json}}`;
+    return `${json},"host_mac":${text(key?.words?.hostMac)},"bridge":${text(key?.words?.bridge)}}`;
   }
 }
 

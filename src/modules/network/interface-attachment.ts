@@ -1,0 +1,125 @@
+import type { Subject } from '../../model/collector.js';
+import type { NicKind } from '../../model/instance.js';
+import { Outcome } from '../../model/outcome.js';
+import type { InterfaceKey } from '../../model/tables.js';
+import { type GuestCounters, guestCounters, isCounted } from './direction.js';
+import type { Device, InterfaceLedger } from './interface-ledger.js';
+import type { Door, NetworkNamespace, Watcher } from './namespace.js';
+
+/** What is known of an interface when an instance's NICs are known. */
+export interface Claim {
+  readonly owner: Subject;
+  /** Process that it is counted for: pid and start time, which never come again together. */
+  readonly process: string;
+  readonly key: InterfaceKey;
+  readonly row: number;
+  readonly kind: NicKind;
+  readonly namespace: NetworkNamespace | null;
+  readonly door: Door;
+  /** Why there is no namespace: no table could be opened at all. */
+  readonly unopened: Outcome;
+  readonly device: Device;
+  readonly ledger: InterfaceLedger;
+  readonly yields: boolean;
+}
+
+/**
+ * An interface of an instance until its NICs are known anew. A table tells interfaces by name only, and the name may be a stranger's device
+ * by now: once that is in doubt nothing is counted any more, because whatever a sum took in it never gives back.
+ */
+export class Attachment implements Watcher {
+  readonly owner: Subject;
+  readonly row: number;
+  readonly key: InterfaceKey;
+  readonly name: string;
+  readonly kind: NicKind;
+  readonly door: Door;
+  readonly yields: boolean;
+  readonly namespace: NetworkNamespace | null;
+  readonly ledger: InterfaceLedger;
+  /** The knowledge that it comes from. */
+  readonly nics: Subject['nics'];
+  /** Somebody else claims it, on newer knowledge. */
+  isRivalled: boolean;
+  private device: Device;
+  private isDoubtful: boolean;
+  private hasBegun = false;
+  private readonly reading = guestCounters();
+  /** The pass in which its line was last seen, and in which it was seen and did not parse. */
+  private seen = Number.NaN;
+  private malformedAt = Number.NaN;
+
+  constructor(
+    private readonly claim: Claim,
+    private readonly now: () => number,
+  ) {
+    const { owner, row, key, kind, door, yields, namespace, device, ledger } = claim;
+    this.owner = owner;
+    this.row = row;
+    this.key = key;
+    this.name = key.name;
+    this.kind = kind;
+    this.door = door;
+    this.yields = this.isRivalled = this.isDoubtful = yields;
+    this.namespace = namespace;
+    this.ledger = ledger;
+    this.nics = owner.nics;
+    // Where nothing tells it now, it is what it last was.
+    const isKnown = !Number.isNaN(device.index) || ledger.device.namespace !== device.namespace;
+    this.device = isKnown ? device : { ...device, index: ledger.device.index };
+  }
+
+  /** NaN where nothing tells it. */
+  get index(): number {
+    return this.device.index;
+  }
+
+  rivalled(): void {
+    this.isRivalled = this.isDoubtful = true;
+  }
+
+  identify(index: number): void {
+    // A device that is down on a host without IPv6 is on no list.
+    if (Number.isNaN(index) || index === this.device.index) return;
+    if (!Number.isNaN(this.device.index)) this.isDoubtful = true;
+    else this.device = { ...this.device, index };
+  }
+
+  malformed(): void {
+    this.malformedAt = this.now();
+  }
+
+  take(counters: GuestCounters): void {
+    this.seen = this.now();
+    this.reading.set(counters);
+  }
+
+  /** Into the ledger with what the last pass read, if it is sure whose it is. After the pass, when the devices were identified. */
+  settle(): Outcome {
+    if (!isCounted(this.kind)) return Outcome.unsupported;
+    if (this.seen !== this.now()) return this.whyUnseen();
+    if (this.isDoubtful) return Outcome.gone;
+    if (!this.hasBegun) this.begin();
+    else if (this.ledger.isAhead(this.reading)) return this.whyUnseen();
+    this.ledger.take(this.reading);
+    return Outcome.ok;
+  }
+
+  private begin(): void {
+    const { namespace, process, ledger } = this.claim;
+    const before = namespace?.owners.get(this.index);
+    ledger.begin(this.device, this.reading, before !== undefined && before !== process);
+    if (!Number.isNaN(this.index)) namespace?.owners.set(this.index, process);
+    this.hasBegun = true;
+  }
+
+  private whyUnseen(): Outcome {
+    const { namespace } = this;
+    if (this.malformedAt === this.now()) return Outcome.malformed;
+    if (namespace === null && this.claim.unopened !== Outcome.ok) return this.claim.unopened;
+    if (namespace !== null && namespace.outcome !== Outcome.ok) return namespace.outcome;
+    // Whatever has the name next need not be the same.
+    this.isDoubtful = true;
+    return Outcome.gone;
+  }
+}

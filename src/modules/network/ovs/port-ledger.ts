@@ -1,0 +1,37 @@
+/**
+ * Counters of one port that never go back, though the port may be taken away and made anew under its name: what its earlier lives came to, and
+ * what it says now. A new life is told by another identity, or by counters that went back. A poll may see the counters of a new life before the
+ * database tells of it: then its identity is taken over without adding anything twice.
+ */
+export class PortLedger {
+  private readonly base: number[];
+  private readonly last: number[];
+  private identity: string | null = null;
+  /** Counters went back while the identity was still the old one. */
+  private isAhead = false;
+
+  constructor(slots: number) {
+    this.base = new Array<number>(slots).fill(0);
+    this.last = new Array<number>(slots).fill(0);
+  }
+
+  /** @param now NaN where the switch does not count @returns as many numbers, NaN in the same places */
+  take(identity: string, now: readonly number[]): readonly number[] {
+    const isOther = this.identity !== null && identity !== this.identity;
+    const isBack = now.some((value, slot) => value < this.last[slot]);
+    if (isBack || (isOther && !this.isAhead)) this.turn();
+    this.isAhead = isBack ? !isOther : this.isAhead && !isOther;
+    this.identity = identity;
+    return now.map((value, slot) => {
+      if (!Number.isNaN(value)) this.last[slot] = value;
+      return this.base[slot] + value;
+    });
+  }
+
+  private turn(): void {
+    for (const [slot, value] of this.last.entries()) {
+      this.base[slot] += value;
+      this.last[slot] = 0;
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import type { Host } from '../../../host/host.js';
+import type { Subject } from '../../../model/collector.js';
+import type { BridgeWatch } from './bridge-watch.js';
+import type { OvsDatabase, OvsInterface } from './database.js';
+import { DeviceLook, type DeviceNames } from './device-names.js';
+import { type Claim, type Evidence, joinPorts, type PortPlace, vhostSockets } from './join.js';
+
+/** What the owners need of one run directory. */
+export interface PlugBoard {
+  readonly directory: string;
+  readonly database: OvsDatabase | null;
+  /** Network namespace of the switch. */
+  readonly namespace: string | null;
+  readonly watched: readonly { readonly bridge: PortPlace['bridge']; readonly watch: BridgeWatch }[];
+}
+
+/** A port with whoever counts at it. */
+export interface OwnPort {
+  readonly place: PortPlace;
+  readonly watch: BridgeWatch;
+  readonly evidence: Evidence;
+}
+export type HostPort = Omit<OwnPort, 'evidence'>;
+
+const NONE: readonly OwnPort[] = [];
+/** Both name the same directory on every distribution of today. */
+const RUN = /^\/var\/run\//;
+
+/** Whose port each is. Made anew when the database, or what is known of an instance, is another than last time. */
+export class PortOwners {
+  /** Ports that are no instance's, as the last join found. */
+  hostPorts: readonly HostPort[] = [];
+  private readonly subjects = new Set<Subject>();
+  private readonly claims = new Map<Subject, KeptClaim>();
+  private owned: ReadonlyMap<Subject, readonly OwnPort[]> = new Map();
+  private joinedOf: readonly unknown[] = [];
+  private isStale = true;
+
+  constructor(private readonly host: Host) {}
+
+  /** An instance, or one whose devices were looked at anew. */
+  attach(subject: Subject): void {
+    this.subjects.add(subject);
+    this.claims.delete(subject);
+    this.isStale = true;
+  }
+
+  detach(subject: Subject): void {
+    this.subjects.delete(subject);
+    this.claims.delete(subject);
+    this.isStale = true;
+  }
+
+  /** The same list until something changed. */
+  of(subject: Subject): readonly OwnPort[] {
+    return this.owned.get(subject) ?? NONE;
+  }
+
+  /** @param boards each bridge in one of them. Stops after each instance that was looked at, so that the caller may pause */
+  *update(boards: readonly PlugBoard[]): Iterable<void> {
+    const of = boards.flatMap(({ database, namespace, watched }) => [database, namespace, ...watched.map(({ watch }) => watch)]);
+    const isSame = of.length === this.joinedOf.length && of.every((one, i) => one === this.joinedOf[i]);
+    if (isSame && !this.isStale && [...this.claims.values()].every(isCurrent)) return;
+    this.isStale = false;
+    if (boards.some(({ database }) => database !== null)) yield* this.claim();
+    this.join(boards);
+    this.joinedOf = of;
+  }
+
+  private *claim(): Iterable<void> {
+    const look = new DeviceLook(this.host);
+    try {
+      for (const subject of [...this.subjects]) {
+        const known = this.claims.get(subject);
+        if (known && isCurrent(known)) continue;
+        this.claims.set(subject, claimOf(subject, look.namesOf(subject)));
+        yield;
+      }
+    } finally {
+      look.close();
+    }
+  }
+
+  private join(boards: readonly PlugBoard[]): void {
+    const owned = new Map<Subject, OwnPort[]>();
+    const hostPorts: HostPort[] = [];
+    for (const { directory, namespace, watched } of boards) {
+      const places = watched.flatMap(({ bridge }) => placesOf(bridge));
+      const watches = new Map(watched.map(({ bridge, watch }) => [bridge, watch]));
+      const doubtful = new Set<string>();
+      const indexes = new Map(places.map(({ iface }) => [iface.name, iface.ifIndex]));
+      const claims = new Map([...this.claims].map(([subject, kept]) => [subject, claimIn(kept, namespace, indexes, doubtful)]));
+      const left = new Set(places);
+      for (const [subject, joined] of joinPorts(places, claims, (iface) => socketsOf(iface, directory))) {
+        for (const { place, evidence } of joined) {
+          left.delete(place);
+          const watch = watches.get(place.bridge);
+          if (watch) owned.set(subject, [...(owned.get(subject) ?? []), { place, evidence, watch }]);
+        }
+      }
+      for (const place of left) {
+        const watch = watches.get(place.bridge);
+        if (watch && !doubtful.has(place.iface.name)) hostPorts.push({ place, watch });
+      }
+    }
+    this.owned = owned;
+    this.hostPorts = hostPorts;
+  }
+}
+
+interface KeptClaim extends Omit<Claim, 'devices'> {
+  readonly subject: Subject;
+  readonly version: number;
+  readonly nics: Subject['nics'];
+  readonly devices: DeviceNames;
+  /** Index of each device as the database first had it after the devices were looked at. */
+  readonly indexes: Map<string, number>;
+}
+
+const isCurrent = ({ subject, version, nics }: KeptClaim): boolean => subject.version === version && subject.nics === nics;
+
+const placesOf = (bridge: PortPlace['bridge']): readonly PortPlace[] =>
+  bridge.ports.flatMap((port) => port.interfaces.map((iface) => ({ bridge, port, iface })));
+
+function claimOf(subject: Subject, devices: DeviceNames): KeptClaim {
+  const { id, record, version } = subject;
+  const nics = subject.nics ?? [];
+  return {
+    ...{ subject, version, nics: subject.nics, devices, indexes: new Map() },
+    sockets: nics.flatMap(({ socket }) => (socket === undefined ? [] : [plain(socket)])),
+    ids: [...new Set([id, record.id, record.uuid, record.sandbox?.id].flatMap((word) => (word ? [word.toLowerCase()] : [])))],
+    macs: nics.flatMap(({ mac }) => (mac === undefined ? [] : [mac.toLowerCase()])),
+  };
+}
+
+/**
+ * What an instance claims at the ports of one switch. A device that was made anew under its old name may be another instance's by now: nothing is
+ * claimed by it until the descriptors have been looked at again.
+ */
+function claimIn(kept: KeptClaim, namespace: string | null, indexes: ReadonlyMap<string, number | null>, doubtful: Set<string>): Claim {
+  const { subject, devices, indexes: known, sockets, ids, macs } = kept;
+  const isStill = (name: string): boolean => {
+    const index = indexes.get(name) ?? null;
+    if (index === null) return true;
+    const before = known.get(name);
+    if (before === undefined) known.set(name, index);
+    if (before === undefined || before === index) return true;
+    doubtful.add(name);
+    subject.devicesChanged();
+    return false;
+  };
+  return { devices: (namespace === null ? [] : (devices.get(namespace) ?? [])).filter(isStill), sockets, ids, macs };
+}
+
+const plain = (path: string): string => path.replace(RUN, '/run/');
+
+/** Of `dpdkvhostuser`, where the switch listens and the VMM connects, the socket is in the run directory under the port's name. */
+const socketsOf = (iface: OvsInterface, directory: string): readonly string[] =>
+  iface.type === 'dpdkvhostuser' ? [plain(`${directory}/${iface.name}`)] : vhostSockets(iface).map(plain);

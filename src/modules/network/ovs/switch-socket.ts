@@ -1,0 +1,25 @@
+import { withHeldSocket } from '../../../host/held-socket.js';
+import { whatIs } from '../../../host/strangers.js';
+
+const LONGEST_NAME = 255;
+
+/** Bridges are named by whoever may write to the database: a name is put into a path only where it can be no more than the name of a file. */
+export const isOnePathPart = (name: string): boolean =>
+  name !== '' && !name.includes('/') && !name.includes('\0') && Buffer.byteLength(name) <= LONGEST_NAME;
+
+/**
+ * Connects to a socket in a run directory of Open vSwitch: made by root, by our own user, or by whom the directory belongs to, which
+ * distributions give to a user of its own.
+ * @param left milliseconds until the deadline
+ * @throws as withHeldSocket; ENOENT where the directory is not there
+ */
+export async function withSwitchSocket<T>(
+  directory: string,
+  name: string,
+  left: () => number,
+  connect: (path: string) => Promise<T>,
+): Promise<T> {
+  const { owner } = await whatIs(directory);
+  const owners = [0, process.getuid?.() ?? 0, owner];
+  return withHeldSocket({ directory, name, owners }, left, ({ path }) => connect(path));
+}
