@@ -38,6 +38,7 @@ export class BridgeWatch {
   private last: BridgeReading | null = null;
   private readonly clients = new Map<Version, OpenFlowClient>();
   private monitor: FlowMonitor | null = null;
+  private hearing: Promise<void> | null = null;
   private askedAt: number | null = null;
   private inRow = 0;
   private isClosed = false;
@@ -108,11 +109,14 @@ export class BridgeWatch {
     const left = (): number => Math.max(1, ends - performance.now());
     await this.connect(plan, left);
     const [byName, byNumber] = [this.client(plan.tables), this.client(plan.numbers)];
+    // Nobody waits for it: one that is silent would use up the time of the others.
+    this.hearing ??= this.hear(plan).finally(() => {
+      this.hearing = null;
+    });
     const [tables, ports, meters] = await Promise.all([
       byName.tables(left()),
       byNumber.ports(left()),
       unlessUnsupported(plan.numbers === 1 ? null : byNumber.meters(left())),
-      this.hear(plan, left),
     ]);
     const aggregate = flowsOf(tables) <= MAX_SUMMED_FLOWS ? await unlessUnsupported(byName.aggregate(left())) : null;
     return { tables, ports, meters, aggregate };
@@ -139,8 +143,10 @@ export class BridgeWatch {
   }
 
   /** What it does not tell of its flows costs nothing else. */
-  private async hear({ hasMonitor }: BridgePlan, left: () => number): Promise<void> {
+  private async hear({ hasMonitor }: BridgePlan): Promise<void> {
     if (!this.tools.hasMonitor || !hasMonitor) return;
+    const ends = performance.now() + this.tools.deadlineMs;
+    const left = (): number => Math.max(1, ends - performance.now());
     try {
       if (this.monitor?.isOpen) return await this.monitor.check(left());
       const tally = this.tally ?? new FlowTally();

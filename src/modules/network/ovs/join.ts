@@ -30,6 +30,12 @@ export interface Joined {
   readonly evidence: Evidence;
 }
 
+export interface JoinRules {
+  readonly socketsOf?: (iface: OvsInterface) => readonly string[];
+  /** Addresses that one port of this host has and no other; of these places alone where it is missing. */
+  readonly macs?: ReadonlySet<string>;
+}
+
 /** Keys of `external_ids` that name a machine: libvirt, OpenStack, OVN in Kubernetes, Antrea. */
 const MACHINES = ['vm-id', 'vm-uuid', 'sandbox', 'container-id'] as const;
 const MACS = ['attached-mac', 'attached_mac'] as const;
@@ -42,10 +48,9 @@ const MACS = ['attached-mac', 'attached_mac'] as const;
 export function joinPorts<Owner>(
   places: readonly PortPlace[],
   claims: ReadonlyMap<Owner, Claim>,
-  socketsOf: (iface: OvsInterface) => readonly string[] = vhostSockets,
+  { socketsOf = vhostSockets, macs = soleMacs(places) }: JoinRules = {},
 ): ReadonlyMap<Owner, readonly Joined[]> {
   const claimed = new Claimed(claims);
-  const macs = macsOf(places);
   const joined = new Map<Owner, Joined[]>();
   for (const place of places) {
     const found = claimed.find(place, socketsOf(place.iface), macs);
@@ -71,7 +76,7 @@ const wordsOf = (place: PortPlace, keys: readonly string[]): readonly string[] =
   keys.flatMap((key) => externalId(place, key)?.toLowerCase() ?? []).filter((word) => word !== '');
 
 /** Addresses that are told of one port only. */
-function macsOf(places: readonly PortPlace[]): ReadonlySet<string> {
+export function soleMacs(places: readonly PortPlace[]): ReadonlySet<string> {
   const counts = new Map<string, number>();
   for (const place of places) for (const mac of new Set(wordsOf(place, MACS))) counts.set(mac, 1 + (counts.get(mac) ?? 0));
   return new Set([...counts].flatMap(([mac, count]) => (count === 1 ? [mac] : [])));

@@ -245,14 +245,28 @@ describe('OvsObserver', () => {
     observe(['/run/ovs'], true);
     await turn();
     const [{ watch }] = observer.bridges();
-    expect([open.mock.calls.length, watch.isUp, watch.tally]).toEqual([1, true, null]);
+    await vi.waitUntil(() => open.mock.calls.length === 1);
+    expect([watch.isUp, watch.tally]).toEqual([true, null]);
     open.mockImplementation(async (_, tally) => {
       tally.added = 7;
       return monitor as unknown as FlowMonitor;
     });
     await turn();
+    await vi.waitUntil(() => watch.tally?.added === 7);
     await turn();
-    expect([open.mock.calls.length, monitor.check.mock.calls.length, watch.tally?.added]).toEqual([2, 1, 7]);
+    await vi.waitUntil(() => monitor.check.mock.calls.length === 1);
+    expect(open.mock.calls.length).toBe(2);
+  });
+
+  it('waits for nobody who is to tell of changes of flows', async () => {
+    await listen('db.sock', 'br0.mgmt');
+    const open = vi.spyOn(FlowMonitor, 'open').mockReturnValue(new Promise(() => undefined));
+    observe(['/run/ovs'], true);
+    for (let times = 0; times < 3; times++) await turn();
+    const [{ watch }] = observer.bridges();
+    expect([watch.isUp, watch.outcome]).toEqual([true, Outcome.ok]);
+    // The one that is under way is waited for before the next.
+    expect(open.mock.calls.length).toBeLessThanOrEqual(1);
   });
 
   it('ends with all its connections', async () => {

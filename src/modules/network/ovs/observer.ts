@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Host } from '../../../host/host.js';
+import { Slicer } from '../../../host/slicer.js';
 import type { Subject } from '../../../model/collector.js';
 import { Outcome, outcomeWords } from '../../../model/outcome.js';
 import { Settings } from '../../../model/settings.js';
@@ -51,7 +52,11 @@ export class OvsObserver implements OnApplicationShutdown {
   /** Asks all of them once. Never rejects. */
   async poll(): Promise<void> {
     await Promise.all(this.switches.map((one) => this.pollOne(one)));
-    for (const _ of this.update());
+    const slicer = new Slicer(this.host.clock);
+    for (const _ of this.update()) {
+      const pause = slicer.pause();
+      if (pause) await pause;
+    }
   }
 
   /** Whose port each is, as things stand now. Stops so that the caller may pause. */

@@ -3,7 +3,7 @@ import type { Subject } from '../../../model/collector.js';
 import type { BridgeWatch } from './bridge-watch.js';
 import type { OvsDatabase, OvsInterface } from './database.js';
 import { DeviceLook, type DeviceNames } from './device-names.js';
-import { type Claim, type Evidence, joinPorts, type PortPlace, vhostSockets } from './join.js';
+import { type Claim, type Evidence, joinPorts, type PortPlace, soleMacs, vhostSockets } from './join.js';
 
 /** What the owners need of one run directory. */
 export interface PlugBoard {
@@ -72,7 +72,8 @@ export class PortOwners {
     try {
       for (const subject of [...this.subjects]) {
         const known = this.claims.get(subject);
-        if (known && isCurrent(known)) continue;
+        // It may have left during a pause.
+        if (!this.subjects.has(subject) || (known && isCurrent(known))) continue;
         this.claims.set(subject, claimOf(subject, look.namesOf(subject)));
         yield;
       }
@@ -84,18 +85,22 @@ export class PortOwners {
   private join(boards: readonly PlugBoard[]): void {
     const owned = new Map<Subject, OwnPort[]>();
     const hostPorts: HostPort[] = [];
-    for (const { directory, namespace, watched } of boards) {
-      const places = watched.flatMap(({ bridge }) => placesOf(bridge));
+    const placesByBoard = boards.map(({ watched }) => watched.flatMap(({ bridge }) => placesOf(bridge)));
+    const macs = soleMacs(placesByBoard.flat());
+    for (const [index, { directory, namespace, watched }] of boards.entries()) {
+      const places = placesByBoard[index];
       const watches = new Map(watched.map(({ bridge, watch }) => [bridge, watch]));
       const doubtful = new Set<string>();
       const indexes = new Map(places.map(({ iface }) => [iface.name, iface.ifIndex]));
       const claims = new Map([...this.claims].map(([subject, kept]) => [subject, claimIn(kept, namespace, indexes, doubtful)]));
       const left = new Set(places);
-      for (const [subject, joined] of joinPorts(places, claims, (iface) => socketsOf(iface, directory))) {
+      for (const [subject, joined] of joinPorts(places, claims, { socketsOf: (iface) => socketsOf(iface, directory), macs })) {
+        const own = owned.get(subject) ?? [];
+        owned.set(subject, own);
         for (const { place, evidence } of joined) {
           left.delete(place);
           const watch = watches.get(place.bridge);
-          if (watch) owned.set(subject, [...(owned.get(subject) ?? []), { place, evidence, watch }]);
+          if (watch) own.push({ place, evidence, watch });
         }
       }
       for (const place of left) {
