@@ -26,6 +26,11 @@ describe('joinTaps', () => {
     ]);
   });
 
+  it('loses no interface to a NIC that claims the queues of two', () => {
+    const taps = [tap(3, 'tap0'), tap(4, 'tap1')];
+    expect(joinTaps([{ kind: 'tap', descriptors: [3, 4] }], taps).map(({ name }) => name)).toEqual(['tap0', 'tap1']);
+  });
+
   it('believes the descriptor, not the name in argv', () => {
     expect(joinTaps([net('a', { interfaceName: 'old' })], [tap(4, 'new')])).toEqual([{ kind: 'tap', device: 'a', name: 'new' }]);
     expect(joinTaps([net('a', { interfaceName: 'eth0' })], [])).toEqual([{ kind: 'tap', device: 'a' }]);

@@ -85,7 +85,10 @@ class HeldInterfaces {
 
 function takeByDescriptor(held: HeldInterfaces, { descriptors = [] }: DeclaredNic): HeldInterface | undefined {
   const taken = descriptors.flatMap((descriptor) => held.take(held.byDescriptor.get(descriptor)) ?? []);
-  return taken.find(({ name }) => name !== undefined) ?? taken[0];
+  const chosen = taken.find(({ name }) => name !== undefined) ?? taken[0];
+  // Queues of one NIC are of one interface: another one among them is a NIC that nobody declared.
+  for (const other of taken) if (other !== chosen && other.name !== undefined) held.free.add(other);
+  return chosen;
 }
 
 const takeByName = (held: HeldInterfaces, { interfaceName = '' }: DeclaredNic): HeldInterface | undefined =>

@@ -129,7 +129,7 @@ describe('OvsObserver', () => {
     expect(observer.bridges()[0].watch.reading).toMatchObject({ meters: null, aggregate: { flows: 2 }, at: clock.ms });
     expect(OvsdbClient.connect).toHaveBeenCalledTimes(1);
     // One for tables with their names, one for all else.
-    expect(vi.mocked(OpenFlowClient.connect).mock.calls.map(([, versions]) => versions)).toEqual([[1], [6]]);
+    expect(vi.mocked(OpenFlowClient.connect).mock.calls.map(([, versions]) => versions).sort()).toEqual([[1], [6]]);
   });
 
   it('sees at once that a switch ended, and its counters with it', async () => {
@@ -158,9 +158,10 @@ describe('OvsObserver', () => {
     await turn();
     await turn();
     expect(watch.reading).toBeNull();
-    const tables = vi.spyOn(bridges[0], 'tables');
+    const tables = bridges.map((client) => vi.spyOn(client, 'tables'));
     for (let i = 0; i < 10; i++) await turn();
-    expect(tables.mock.calls.length).toBeLessThan(4);
+    const asked = tables.reduce((sum, { mock }) => sum + mock.calls.length, 0);
+    expect([asked > 0, asked < 4]).toEqual([true, true]);
     for (const client of bridges) client.trouble = null;
     // A change in the database says that somebody is there again.
     vi.mocked(OvsdbClient.connect).mock.calls[0][2]();
@@ -228,11 +229,13 @@ describe('OvsObserver', () => {
   it('does not ask 20000 flows and more to be added up', async () => {
     await listen('db.sock', 'br0.mgmt');
     await turn();
-    const [byName] = bridges;
-    byName.aggregate.mockClear();
-    byName.tables = async () => [{ id: 0, name: 't', active: 20_001, lookups: 0, matches: 0 }];
+    // Which of the two connections is made first is nobody's choice.
+    for (const client of bridges) {
+      client.aggregate.mockClear();
+      client.tables = async () => [{ id: 0, name: 't', active: 20_001, lookups: 0, matches: 0 }];
+    }
     await turn();
-    expect(byName.aggregate).not.toHaveBeenCalled();
+    for (const client of bridges) expect(client.aggregate).not.toHaveBeenCalled();
     expect(observer.bridges()[0].watch.reading?.aggregate).toBeNull();
   });
 
