@@ -126,6 +126,5 @@ export class AntreaHostCollector implements HostCollector {
 }
 
 const gauge = (name: string, help: string, labelNames: readonly string[], samples: () => Iterable<HostSample>): HostFamily => ({
-  ...{ name, type: 'gauge', help, samples, yields: true },
-  ...(labelNames.length > 0 ? { labelNames } : {}),
+  ...{ name, type: 'gauge', help, labelNames, samples, yields: true },
 });

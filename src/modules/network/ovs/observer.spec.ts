@@ -129,7 +129,12 @@ describe('OvsObserver', () => {
     expect(observer.bridges()[0].watch.reading).toMatchObject({ meters: null, aggregate: { flows: 2 }, at: clock.ms });
     expect(OvsdbClient.connect).toHaveBeenCalledTimes(1);
     // One for tables with their names, one for all else.
-    expect(vi.mocked(OpenFlowClient.connect).mock.calls.map(([, versions]) => versions).sort()).toEqual([[1], [6]]);
+    expect(
+      vi
+        .mocked(OpenFlowClient.connect)
+        .mock.calls.map(([, versions]) => versions)
+        .sort(),
+    ).toEqual([[1], [6]]);
   });
 
   it('sees at once that a switch ended, and its counters with it', async () => {
