@@ -4,7 +4,7 @@ import type { Tables } from '../../model/tables.js';
 import { ContentionCollector } from '../cgroup/contention.collector.js';
 import { ThrottlingCollector } from '../cgroup/throttling.collector.js';
 import { AllocationCollector } from '../instances/allocation.collector.js';
-import { InstanceConntrackCollector } from '../network/instance-conntrack.collector.js';
+import { InstanceConntrackCollector } from '../network/conntrack/instance-conntrack.collector.js';
 import { InterfacesCollector } from '../network/interfaces.collector.js';
 import { NetworkCollector } from '../network/network.collector.js';
 import { SwitchPortsCollector } from '../network/ovs/switch-ports.collector.js';

@@ -1,7 +1,7 @@
 import type { HostCollector, HostCollectorClass } from '../../model/host-collector.js';
 import { AntreaHostCollector } from '../network/antrea.host-collector.js';
-import { ConntrackHostCollector } from '../network/conntrack.host-collector.js';
-import { ConntrackZonesHostCollector } from '../network/conntrack-zones.host-collector.js';
+import { ConntrackHostCollector } from '../network/conntrack/conntrack.host-collector.js';
+import { ConntrackZonesHostCollector } from '../network/conntrack/conntrack-zones.host-collector.js';
 import { OvsHostCollector } from '../network/ovs/ovs.host-collector.js';
 import { UpstreamsHostCollector } from '../upstreams/upstreams.host-collector.js';
 

@@ -3,7 +3,7 @@ import { aBridge, anInterface, aPort, aReading } from '../../../test/switch-port
 import { Outcome } from '../../model/outcome.js';
 import { Settings } from '../../model/settings.js';
 import { AntreaHostCollector } from './antrea.host-collector.js';
-import type { HostConntrack } from './host-conntrack.js';
+import type { HostConntrack } from './conntrack/host-conntrack.js';
 import type { OvsBridge } from './ovs/database.js';
 import type { OvsObserver } from './ovs/observer.js';
 

@@ -4,7 +4,7 @@ import type { HostFamily, HostSample } from '../../model/host-family.js';
 import { Outcome } from '../../model/outcome.js';
 import { Settings } from '../../model/settings.js';
 import { ANTREA_METERS, antreaBridge, antreaPods } from './antrea-bridge.js';
-import { HostConntrack } from './host-conntrack.js';
+import { HostConntrack } from './conntrack/host-conntrack.js';
 import { type BridgeReading, tableName } from './ovs/bridge-reading.js';
 import { OvsObserver, type SeenBridge } from './ovs/observer.js';
 import { sample } from './ovs/ovs-families.js';

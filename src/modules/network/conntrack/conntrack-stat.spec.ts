@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { anyText, kernelSample, truncations } from '../../../test/kernel-samples.js';
+import { anyText, kernelSample, truncations } from '../../../../test/kernel-samples.js';
 import { CONNTRACK_WORDS, parseConntrackStat } from './conntrack-stat.js';
 
 const RECORDED = kernelSample('linux-6.18-conntrack/stat');

@@ -1,5 +1,5 @@
-import type { Host } from '../../host/host.js';
-import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
+import type { Host } from '../../../host/host.js';
+import { Outcome, outcomeOfErrno } from '../../../model/outcome.js';
 import { type ConntrackCounters, parseConntrackStat } from './conntrack-stat.js';
 import { parseCpuList } from './cpu-list.js';
 

@@ -1,10 +1,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FakeProc } from '../../../test/fake-proc.js';
-import { kernelSample } from '../../../test/kernel-samples.js';
-import { Outcome } from '../../model/outcome.js';
-import { Settings } from '../../model/settings.js';
+import { FakeProc } from '../../../../test/fake-proc.js';
+import { kernelSample } from '../../../../test/kernel-samples.js';
+import { Outcome } from '../../../model/outcome.js';
+import { Settings } from '../../../model/settings.js';
 import { ConntrackZonesHostCollector } from './conntrack-zones.host-collector.js';
 import { HostConntrack } from './host-conntrack.js';
 

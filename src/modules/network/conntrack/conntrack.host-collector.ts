@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { HostCollector, HostCollectorAbout } from '../../model/host-collector.js';
-import type { HostFamily, HostSample } from '../../model/host-family.js';
-import { label } from '../../model/labels.js';
-import type { Outcome } from '../../model/outcome.js';
+import type { HostCollector, HostCollectorAbout } from '../../../model/host-collector.js';
+import type { HostFamily, HostSample } from '../../../model/host-family.js';
+import { label } from '../../../model/labels.js';
+import type { Outcome } from '../../../model/outcome.js';
 import { CONNTRACK_WORDS, type ConntrackWord } from './conntrack-stat.js';
 import { HostConntrack } from './host-conntrack.js';
 

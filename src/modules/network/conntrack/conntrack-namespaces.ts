@@ -1,6 +1,6 @@
-import type { Host } from '../../host/host.js';
-import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
-import type { HeldProcess, KernelFile } from '../../model/process.js';
+import type { Host } from '../../../host/host.js';
+import { Outcome, outcomeOfErrno } from '../../../model/outcome.js';
+import type { HeldProcess, KernelFile } from '../../../model/process.js';
 
 const STAT = 'net/stat/nf_conntrack';
 /** Threads looked at for a namespace of their own; a shim that contains its VM has about a dozen. */

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { Host } from '../../host/host.js';
-import { piecesOf } from '../../host/pieces.js';
-import type { HostCollector, HostCollectorAbout } from '../../model/host-collector.js';
-import type { HostFamily } from '../../model/host-family.js';
-import { label } from '../../model/labels.js';
-import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
-import { Settings } from '../../model/settings.js';
+import { Host } from '../../../host/host.js';
+import { piecesOf } from '../../../host/pieces.js';
+import type { HostCollector, HostCollectorAbout } from '../../../model/host-collector.js';
+import type { HostFamily } from '../../../model/host-family.js';
+import { label } from '../../../model/labels.js';
+import { Outcome, outcomeOfErrno } from '../../../model/outcome.js';
+import { Settings } from '../../../model/settings.js';
 import { MAX_ZONES, ZoneCounter, type ZoneCounts } from './conntrack-zones.js';
 import { HostConntrack } from './host-conntrack.js';
 

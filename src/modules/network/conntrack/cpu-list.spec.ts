@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { anyText } from '../../../test/kernel-samples.js';
+import { anyText } from '../../../../test/kernel-samples.js';
 import { parseCpuList } from './cpu-list.js';
 
 describe('a list of CPUs', () => {

@@ -1,10 +1,10 @@
 import { linkSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FakeProc } from '../../../test/fake-proc.js';
-import { kernelSample } from '../../../test/kernel-samples.js';
-import type { HostFamily } from '../../model/host-family.js';
-import { Outcome } from '../../model/outcome.js';
+import { FakeProc } from '../../../../test/fake-proc.js';
+import { kernelSample } from '../../../../test/kernel-samples.js';
+import type { HostFamily } from '../../../model/host-family.js';
+import { Outcome } from '../../../model/outcome.js';
 import { ConntrackHostCollector } from './conntrack.host-collector.js';
 import { HostConntrack } from './host-conntrack.js';
 

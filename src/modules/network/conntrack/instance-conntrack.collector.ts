@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { Host } from '../../host/host.js';
-import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
-import { counter, type Family, gauge, metric } from '../../model/metric.js';
-import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
-import type { KernelFile } from '../../model/process.js';
-import { Tables } from '../../model/tables.js';
+import { Host } from '../../../host/host.js';
+import type { Collector, CollectorAbout, Subject } from '../../../model/collector.js';
+import { counter, type Family, gauge, metric } from '../../../model/metric.js';
+import { Outcome, outcomeOfErrno } from '../../../model/outcome.js';
+import type { KernelFile } from '../../../model/process.js';
+import { Tables } from '../../../model/tables.js';
 import { ConntrackNamespaces } from './conntrack-namespaces.js';
 import { type ConntrackStat, type ConntrackWord, parseConntrackStat } from './conntrack-stat.js';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { anyText, kernelSample } from '../../../test/kernel-samples.js';
+import { anyText, kernelSample } from '../../../../test/kernel-samples.js';
 import { MAX_ZONES, ZoneCounter, type ZoneCounts } from './conntrack-zones.js';
 
 const TABLE = kernelSample('linux-6.18-conntrack/table');

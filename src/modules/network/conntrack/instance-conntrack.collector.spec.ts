@@ -1,12 +1,12 @@
 import { linkSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FakeProc } from '../../../test/fake-proc.js';
-import { House } from '../../../test/house.js';
-import { kernelSample } from '../../../test/kernel-samples.js';
-import { descriptorsHeld } from '../../host/held.js';
-import type { InstanceRecord } from '../../model/instance.js';
-import { Outcome } from '../../model/outcome.js';
+import { FakeProc } from '../../../../test/fake-proc.js';
+import { House } from '../../../../test/house.js';
+import { kernelSample } from '../../../../test/kernel-samples.js';
+import { descriptorsHeld } from '../../../host/held.js';
+import type { InstanceRecord } from '../../../model/instance.js';
+import { Outcome } from '../../../model/outcome.js';
 import { InstanceConntrackCollector } from './instance-conntrack.collector.js';
 
 const STAT = kernelSample('linux-6.18-conntrack/stat');
