@@ -8,7 +8,7 @@ import { type Declaration, declarations, type Known } from './declarations.js';
 import { type Environment, readEnvironment } from './environment.js';
 import { readSettingsFile } from './file.js';
 import { badValue, type Given, type GivenSettings } from './given.js';
-import { checkUpstreams } from './upstream-checks.js';
+import { checkNumber, checkUpstreams } from './upstream-checks.js';
 import { UpstreamConfig } from './upstream-config.js';
 import { upstreamsIn, Vocabulary } from './vocabulary.js';
 
@@ -43,6 +43,7 @@ export function loadConfig(input: ConfigInput): Invocation {
   // The later wins: file, environment, flag.
   const given = new Map([...readFile(input, direct, vocabulary), ...direct]);
   const upstreams = upstreamsIn(given.keys());
+  checkNumber(upstreams);
   const config = build(declarations(input.known, upstreams), given, upstreams);
   checkUpstreams(config.upstreams, given);
   const { kind, operand, options } = command;

@@ -122,6 +122,11 @@ upstream.antrea-agent.max-series: 7
     ]);
   });
 
+  it('is one of few: a file of thousands is refused before any of them is looked at', () => {
+    const yaml = `upstream:\n${Array.from({ length: 2500 }, (_, i) => ` a${i}: {url: x}\n`).join('')}`;
+    expect(complaint([], {}, yaml)).toBe('upstream: 2500 are more than the 32 that one agent asks');
+  });
+
   it('is switched by flags of its own as every boolean is', () => {
     const yaml = 'upstream: {a: {url: "https://h/m", insecure-skip-verify: true}}';
     expect(load([], {}, yaml).config.upstreams.get('a')?.insecureSkipVerify).toBe(true);
@@ -209,6 +214,7 @@ describe('one line says what is wrong with an upstream', () => {
     'http://h/#f',
     'http://h:0x/',
     'http://h:99999/',
+    'http://h:0/',
     'unix:s:/m',
     'unix:/s:m',
     'unix://h/m',

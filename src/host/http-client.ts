@@ -63,16 +63,20 @@ export function httpGet(
 const optionsOf = (target: HttpTarget | OpenConnection): RequestOptions =>
   'connection' in target ? { createConnection: () => target.connection } : { ...target, agent: false };
 
+/** Of a length that is told: into one buffer, which is memory only as far as it is written. A list of chunks and its sum are twice that. */
 async function readBody(response: IncomingMessage, limitBytes: number): Promise<Buffer> {
+  const length = Number(response.headers['content-length'] ?? Number.NaN);
+  const whole = length <= limitBytes ? Buffer.allocUnsafeSlow(length) : null;
   const chunks: Buffer[] = [];
   let total = 0;
   for await (const chunk of response) {
-    total += chunk.length;
     // Leaving the loop closes the connection.
-    if (total > limitBytes) throw new HostError('EFBIG', `the answer is longer than ${limitBytes} bytes`);
-    chunks.push(chunk);
+    if (total + chunk.length > (whole?.length ?? limitBytes)) throw new HostError('EFBIG', `the answer is longer than ${limitBytes} bytes`);
+    if (whole) whole.set(chunk, total);
+    else chunks.push(chunk);
+    total += chunk.length;
   }
-  return Buffer.concat(chunks, total);
+  return whole ? whole.subarray(0, total) : Buffer.concat(chunks, total);
 }
 
 function answerOf({ statusCode, rawHeaders }: IncomingMessage, body: Buffer): HttpAnswer {

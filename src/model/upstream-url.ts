@@ -21,7 +21,7 @@ export function parseUpstreamUrl(text: string): UpstreamTarget | undefined {
   const kind = /^(https?):\/\/[^/]/.exec(text)?.[1];
   if ((kind !== 'http' && kind !== 'https') || UNFIT.test(text) || !URL.canParse(text)) return undefined;
   const { username, password, hostname, port, pathname, search } = new URL(text);
-  if (username !== '' || password !== '' || hostname === '' || /^https?:\/\/[^/?]*@/.test(text)) return undefined;
+  if (username !== '' || password !== '' || hostname === '' || port === '0' || /^https?:\/\/[^/?]*@/.test(text)) return undefined;
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return { kind, host, port: port === '' ? PORTS[kind] : Number(port), path: pathname + search };
 }

@@ -16,6 +16,7 @@ import { VmmAsker } from '../../src/modules/vmm/asker.js';
 import type { VmgaugeOptions } from '../../src/vmgauge.module.js';
 import { RecordedHost, StoppedClock } from './recorded-host.js';
 import { rootOf, type Story } from './stories.js';
+import type { World } from './world.js';
 
 /** No timer of the agent fires while a test runs: sweeps and rescans are the test's. setTimeout takes no more than this. */
 const NEVER_MS = 2 ** 31 - 1;
@@ -34,6 +35,9 @@ export interface AgentOptions {
 
 /** The real application on a recorded host, put together as src/main.ts does. */
 export class Agent {
+  /** Ends with it. */
+  private world: World | undefined;
+
   private constructor(
     readonly app: NestFastifyApplication,
     readonly host: RecordedHost,
@@ -61,12 +65,24 @@ export class Agent {
     return new Agent(app, host);
   }
 
-  /** On the host of a story, whose VMMs have been asked. */
+  /** On the host of a story, whose VMMs, switches and upstreams have been asked. */
   static async of(story: Story, options: AgentOptions = {}): Promise<Agent> {
     const { prepare, dialogues } = story;
-    const agent = await Agent.start(rootOf(story), { ...(prepare ? { prepare } : {}), ...(dialogues ? { dialogues } : {}), ...options });
-    if (dialogues) await agent.app.get(VmmAsker, { strict: false }).settle(LONG_MS);
-    return agent;
+    const world = await story.world?.();
+    let agent: Agent | undefined;
+    try {
+      agent = await Agent.start(world?.root ?? rootOf(story), {
+        ...{ ...(prepare ? { prepare } : {}), ...(dialogues ? { dialogues } : {}), ...options },
+        settings: { ...world?.settings, ...options.settings },
+      });
+      agent.world = world;
+      if (dialogues) await agent.app.get(VmmAsker, { strict: false }).settle(LONG_MS);
+      await world?.settle(agent.app);
+      return agent;
+    } catch (error) {
+      await (agent ?? world)?.stop();
+      throw error;
+    }
   }
 
   get(path: string): request.Test {
@@ -99,6 +115,7 @@ export class Agent {
 
   async stop(): Promise<void> {
     await this.app.close();
+    await this.world?.stop();
   }
 }
 

@@ -8,8 +8,8 @@ import { Agent, type AgentOptions } from './agent.js';
 import { rootOf, STORIES, story } from './stories.js';
 import { type ParsedFamily, parseStrictly } from './strict-exposition.js';
 
-/** Numbers of the document that are no reading: how often and how long. */
-const NO_READING = /^(generation$|rates\.|collectors\.|shim\.pid$|cpu\.vcpus\[\]\.index$)/;
+/** Numbers of the document that are no reading: how often, how long, which one. */
+const NO_READING = /^(generation$|rates\.|collectors\.|shim\.pid$|cpu\.vcpus\[\]\.index$|network\.switch_ports\[\]\.(ofport|vlan)$)/;
 /** What tells the members of an array apart, and the label that says the same. */
 const NAMES = {
   'network.interfaces[]': ['name', 'interface'],
@@ -17,6 +17,7 @@ const NAMES = {
   'cpu.vcpus[]': ['index', 'vcpu'],
   'disks[]': ['device', 'device'],
   'network.devices[]': ['device', 'device'],
+  'network.switch_ports[]': ['port', 'port'],
 } as const;
 /** Objects whose members' names come from the kernel, and the label that says the same. */
 const MEMBERS = { 'exits.kvm.reasons': 'reason', 'exits.kvm.events': 'event' } as const;
@@ -57,6 +58,7 @@ function placesOf(tables: Tables): Map<string, Metric> {
     ...[...at('', tables.instances), ...at('', tables.sandboxes)],
     ...[...at('network.interfaces[].', tables.interfaces), ...at('shim.interfaces[].', tables.sandboxInterfaces)],
     ...[...at('cpu.vcpus[].', tables.vcpus), ...at('disks[].', tables.disks), ...at('network.devices[].', tables.vnics)],
+    ...at('network.switch_ports[].', tables.switchPorts),
   ];
   const members = { 'exits.kvm.reasons.*': tables.kvmExits, 'exits.kvm.events.*': tables.kvmEvents };
   return new Map([...all, ...Object.entries(members).map(([place, { columns }]) => [place, columns[0].metric] as const)]);

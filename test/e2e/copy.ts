@@ -1,14 +1,15 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { rootOf, story } from './stories.js';
+import { recording } from './recordings.js';
 
-/** A host of its own to change: a story's files below a temporary directory. */
+/** A host of its own to change: a recording's files below a temporary directory. */
 export class CopiedHost {
   readonly root = mkdtempSync(join(tmpdir(), 'vmgauge-e2e-'));
 
+  /** @param name of its folder below fixtures/hosts */
   constructor(name: string) {
-    cpSync(rootOf(story(name)), this.root, { recursive: true, verbatimSymlinks: true });
+    cpSync(recording(name), this.root, { recursive: true, verbatimSymlinks: true });
   }
 
   path(...parts: string[]): string {

@@ -120,6 +120,8 @@ it('gives what is left of a process that lacks files, and says what is missing',
     'wait',
     'contention',
     'network',
+    'interfaces',
+    'instance_conntrack',
     'vcpus',
   ]);
   const page = parseStrictly(await agent.text('/instances/half-gone/metrics'), 'text');

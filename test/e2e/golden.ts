@@ -12,6 +12,8 @@ const ROOT = fileURLToPath(new URL('../golden/', import.meta.url));
  * switching the agent's own process metrics off (agent.ts).
  */
 const VERSIONS = /(vmgauge_build_info\{version=)"[^"]*",node_version="[^"]*"/;
+/** Another word for each start. */
+const AGENT = /(vmgauge_upstreams_agent_info\{agent=)"[0-9a-f]{16}"/;
 const HOSTS = fileURLToPath(new URL('../../fixtures/hosts/', import.meta.url));
 /** Paths of a recorded host as if they were the machine's: `/run/kata` for `…/fixtures/hosts/<story>/run/kata`. */
 const asMachine = (text: string): string =>
@@ -19,7 +21,8 @@ const asMachine = (text: string): string =>
     .split(HOSTS)
     .map((part, index) => (index === 0 ? part : part.slice(part.indexOf('/'))))
     .join('');
-const masked = (text: string): string => asMachine(text.replace(VERSIONS, '$1"0.0.0",node_version="v0.0.0"'));
+const masked = (text: string): string =>
+  asMachine(text.replace(VERSIONS, '$1"0.0.0",node_version="v0.0.0"').replace(AGENT, '$1"0123456789abcdef"'));
 
 /** A body against its golden file. JSON is indented there, so that a diff can be read. @param name `two-qemu/stats.json` */
 export function expectGolden(name: string, body: string): void {

@@ -1,8 +1,10 @@
-import { fileURLToPath } from 'node:url';
 import type { Dialogue } from '../../src/modules/vmm/dialogue.js';
 import { answering, FULL_ANSWER } from '../vmm-answer.js';
 import { systemError } from './faults.js';
 import type { RecordedHost } from './recorded-host.js';
+import { recording } from './recordings.js';
+import { SwitchedVms } from './switched-vms.js';
+import type { World } from './world.js';
 
 /** A recorded host below fixtures/hosts, and what a plain tree cannot show. */
 export interface Story {
@@ -16,6 +18,8 @@ export interface Story {
   /** Sweeps of 5 s before the golden files are written, one where it is missing: a reading of the tier `threads` needs two turns. */
   readonly sweeps?: number;
   readonly prepare?: (host: RecordedHost) => void;
+  /** What lives and is asked, as files are not; made for each agent. Its host stands in for the recording. */
+  readonly world?: () => Promise<World>;
 }
 
 /** What an agent without CAP_SYS_PTRACE is refused of another user's process, proc(5); root cannot be refused by a file's mode. */
@@ -36,6 +40,10 @@ export const STORIES: readonly Story[] = [
     ...{ name: 'answering-vmms', host: 'two-qemu', instance: '3f0c6a1e-0000-4000-8000-0123456789ab' },
     dialogues: [answering('qemu', () => FULL_ANSWER)],
   },
+  {
+    ...{ name: 'switched-vms', host: 'two-qemu', instance: '0b2b9c7e-58f6-4c3b-9a70-2d5a6d2f7a11' },
+    world: () => SwitchedVms.start(),
+  },
   { name: 'clh-and-firecracker', instance: 'cloud-hypervisor-2101-300000' },
   { name: 'dying-vm', instance: '11111111-0000-4000-8000-000000000004' },
   { name: 'unreadable', instance: 'uvw12345678', prepare: refuseStrangers },
@@ -54,4 +62,4 @@ export function story(name: string): Story {
   return found;
 }
 
-export const rootOf = ({ name, host = name }: Story): string => fileURLToPath(new URL(`../../fixtures/hosts/${host}`, import.meta.url));
+export const rootOf = ({ name, host = name }: Story): string => recording(host);

@@ -132,11 +132,12 @@ function boundOf(spelled: string | undefined, line: string): number {
 }
 
 /** Whole counts that do not fall, and a sum that is none of what lies below zero. @param last of the sample before, of the same series */
-function checkNumbers({ value, line, name }: Sample, type: string, last: OpenSeries | undefined): void {
+function checkNumbers({ value, line, name }: Sample, { name: family, type }: ParsedFamily, last: OpenSeries | undefined): void {
   const complain = (what: string): never => {
     throw new Error(`${what}: ${line}`);
   };
-  const part = /_(bucket|sum|count)$/.exec(name)?.[1] ?? 'quantile';
+  // By what the family's own name leaves: that of a summary may itself end in _count.
+  const part = name === family ? 'quantile' : name.slice(family.length + 1);
   if (!(value >= 0)) complain('below zero, or no number');
   if (part === 'sum' && last && last.lowest < 0) complain('a sum beside a bound below zero');
   if (part !== 'bucket' && part !== 'count') return;
@@ -155,7 +156,8 @@ interface OpenSeries {
 }
 
 /** The samples of one histogram or summary stand together: bounds rise, a histogram's end in +Inf, then come sum and count. */
-function checkSeries({ name, type, samples }: ParsedFamily): void {
+function checkSeries(family: ParsedFamily): void {
+  const { name, type, samples } = family;
   const parts = PARTS[type];
   if (!parts) return;
   const closed = new Set<string>();
@@ -174,12 +176,12 @@ function checkSeries({ name, type, samples }: ParsedFamily): void {
     if (open?.key !== key) {
       close();
       if (closed.has(key)) throw new Error(`apart from the others of its series: ${sample.line}`);
-      checkNumbers(sample, type, undefined);
+      checkNumbers(sample, family, undefined);
       open = { key, part, bound: part === 0 ? bound : Number.NaN, lowest: bound, height: sample.value };
       continue;
     }
     if (part < open.part || (part === open.part && !(bound > open.bound))) throw new Error(`out of order: ${sample.line}`);
-    checkNumbers(sample, type, open);
+    checkNumbers(sample, family, open);
     open.part = part;
     if (part === 0) Object.assign(open, { bound, height: sample.value });
   }

@@ -168,12 +168,13 @@ describe('upstreams', () => {
   it('that are guests cannot speak in the names of this agent', async () => {
     const guest = await exporter(
       '# TYPE hypeman_vm_cpu_seconds_total counter\nhypeman_vm_cpu_seconds_total{instance_id="other",instance_name="other"} 1e9\n' +
-        'vmgauge_vm_up{instance_id="other"} 1\nkata_shim_fds{sandbox_id="other"} 1\nnode_load1 0.5\n',
+        'vmgauge_vm_up{instance_id="other"} 1\nkata_shim_fds{sandbox_id="other"} 1\nnode_load1 0.5\n' +
+        '# TYPE hypeman summary\nhypeman_sum{instance_id="other"} 1\n',
     );
     const page = await (await agentOf([upstreamAt('guest', guest.url)], 'two-qemu')).text('/metrics');
     expect(page).not.toContain('"other"');
     expect(page).toContain('node_load1{upstream="guest"} 0.5\n');
-    expect(page).toContain('vmgauge_upstream_dropped_series{upstream="guest",reason="ours"} 3\n');
+    expect(page).toContain('vmgauge_upstream_dropped_series{upstream="guest",reason="ours"} 4\n');
   });
 
   it('that ask each other grow to a bound and no further', async () => {

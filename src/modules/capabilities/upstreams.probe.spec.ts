@@ -15,6 +15,7 @@ const CAUSES: Readonly<Record<Cause, RegExp>> = {
   rights: /nonResourceURLs/,
   address: /^--upstream\.a\.url=URL$/,
   page: /^--upstream\.a\.url=URL$/,
+  names: /^--upstream\.a\.allow=vmgauge_,hypeman_,kata_$/,
   size: /^--upstream\.a\.allow=/,
   self: /^--upstream\.a\.url=URL$/,
   upstream: /^curl --verbose 'https:\/\/h\/m\?…'$/,
@@ -74,6 +75,18 @@ describe('the probe of upstreams', () => {
     expect(steps[0]).toMatch(step);
     for (const line of steps) expect(line).toSatisfy(oneLine);
     expect(JSON.stringify(finding)).not.toContain('hunter2');
+  });
+
+  it('says it of addresses and sockets as their programs want it', async () => {
+    const steps = async (url: string, cause: Cause, serverName = ''): Promise<readonly string[]> => {
+      const contact = new UpstreamContact(upstreamAt('a', url, { serverName }), 0);
+      contact.refused({ outcome: Outcome.timeout, cause, why: 'it wants something' });
+      return stepsOf(await find([contact]));
+    };
+    expect(await steps('unix:/run/a.sock:/m?key=hunter2', 'upstream')).toEqual([
+      "curl --verbose --unix-socket '/run/a.sock' 'http://localhost/m?…'",
+    ]);
+    expect((await steps('https://[::1]:9/m', 'certificate', 'n'))[0]).toMatch(/^openssl s_client -connect '\[::1\]:9' -servername 'n' </);
   });
 
   it('is not needed where it is switched off', async () => {

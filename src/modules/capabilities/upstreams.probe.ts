@@ -1,5 +1,5 @@
 import { Outcome } from '../../model/outcome.js';
-import { shownUrl } from '../../model/upstream-url.js';
+import { shownUrl, type UpstreamTarget } from '../../model/upstream-url.js';
 import type { Cause } from '../upstreams/refusal.js';
 import type { UpstreamContact } from '../upstreams/upstream-contact.js';
 import { type Finding, type Fix, fix, type Lacking, lacks, type Probe, type Step, works } from './capability.js';
@@ -11,23 +11,34 @@ const REMEDIES: Readonly<Record<Cause, (contact: UpstreamContact) => Step>> = {
   token: ({ name }) => flag(`--upstream.${name}.token-file=FILE`),
   token_file: ({ settings }) => shell(`ls -l '${plain(settings.tokenFile)}'`),
   ca_file: ({ settings }) => shell(`openssl x509 -noout -text -in '${plain(settings.caFile)}'`),
-  certificate: ({ target }) =>
+  certificate: ({ target, settings }) =>
     shell(
       target.kind === 'https'
-        ? `openssl s_client -connect '${plain(target.host)}:${target.port}' </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256`
+        ? `openssl s_client -connect '${authorityOf(target)}'${sni(settings.serverName)} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256`
         : 'openssl version',
     ),
   rights: () => ({ where: 'kubernetes', line: 'rules: [{nonResourceURLs: [/metrics], verbs: [get]}]' }),
   address: ({ name }) => flag(`--upstream.${name}.url=URL`),
   page: ({ name }) => flag(`--upstream.${name}.url=URL`),
+  names: ({ name }) => flag(`--upstream.${name}.allow=vmgauge_,hypeman_,kata_`),
   size: ({ name }) => flag(`--upstream.${name}.allow=PREFIX,…`),
   self: ({ name }) => flag(`--upstream.${name}.url=URL`),
-  upstream: ({ settings: { url } }) => shell(`curl --verbose '${plain(shownUrl(url))}'`),
+  upstream: ({ settings: { url }, target }) =>
+    shell(`curl --verbose ${target.kind === 'unix' ? overSocket(target) : `'${plain(shownUrl(url))}'`}`),
 };
+
+type Server = Exclude<UpstreamTarget, { kind: 'unix' }>;
+type Socket = Extract<UpstreamTarget, { kind: 'unix' }>;
 
 const flag = (line: string): Step => ({ where: 'vmgauge flag', line });
 const shell = (line: string): Step => ({ where: 'shell', line });
 const plain = (text: string): string => text.replaceAll("'", '');
+
+const authorityOf = ({ host, port }: Server): string => `${host.includes(':') ? `[${plain(host)}]` : plain(host)}:${port}`;
+/** Without it a server of many names shows another's certificate; openssl sends the host's itself. */
+const sni = (serverName: string): string => (serverName === '' ? '' : ` -servername '${plain(serverName)}'`);
+const overSocket = ({ socketPath, path }: Socket): string =>
+  `--unix-socket '${plain(socketPath)}' 'http://localhost${plain(shownUrl(path))}'`;
 
 /** Whether other exporters that the configuration names answer. */
 export const upstreams: Probe = {

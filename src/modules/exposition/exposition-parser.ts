@@ -67,22 +67,21 @@ export class ExpositionParser {
     this.help = '';
   }
 
-  /** So many lines, fewer of long ones. @returns whether there are more */
+  /** So many lines, fewer of long ones; after the last, so many samples that have to be sorted. @returns whether there are more */
   step(lines: number): boolean {
     const { reader } = this;
     const { length } = reader.body;
+    if (reader.at >= length) return this.sort(lines);
     const enough = Math.min(length, reader.at + STEP_BYTES);
     for (let line = 0; line < lines && reader.at < enough; line++) this.line();
-    return reader.at < length;
+    return reader.at < length || this.loose.size > 0;
   }
 
   /** What the text came to; nothing of it is kept here. */
   finish(): ScrapedText {
     const { reader } = this;
-    this.leaveFamily();
+    while (this.sort(Number.POSITIVE_INFINITY));
     const families = this.book?.families ?? [];
-    for (const [family, loose] of this.loose) this.sort(family, loose);
-    this.loose.clear();
     const { dropped, passed: series } = this;
     const fallbackHelp = this.rules?.fallbackHelp ?? '';
     const text = new ScrapedText(this.owner, families, reader.out, { series, dropped, fallbackHelp });
@@ -186,15 +185,23 @@ export class ExpositionParser {
     if ((part === Part.bucket || part === Part.quantile) && Number.isNaN(bound)) return 'misfit';
     const loose = this.loose.get(family) ?? new LooseSeries(family);
     this.loose.set(family, loose);
-    loose.add(low, high, { part, bound, value: this.value, from: this.lineStart, to: this.reader.to + 1 });
-    return undefined;
+    const sample = { part, bound, value: this.value, from: this.lineStart, to: this.reader.to + 1 };
+    return loose.add(low, high, sample) ? undefined : 'limit';
   }
 
-  private sort(family: FamilyDraft, loose: LooseSeries): void {
-    const duplicates = loose.sort();
+  /** After the last line. @returns whether there is more of it */
+  private sort(enough: number): boolean {
+    this.leaveFamily();
+    const [first] = this.loose;
+    if (!first) return false;
+    const [family, loose] = first;
+    if (loose.sort(enough)) return true;
+    const { duplicates } = loose;
     family.series -= duplicates;
     this.passed -= duplicates;
     this.dropped.duplicate += duplicates;
+    this.loose.delete(family);
+    return this.loose.size > 0;
   }
 
   private opens(family: FamilyDraft, part: Part): boolean {

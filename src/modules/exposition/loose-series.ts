@@ -11,6 +11,9 @@ export interface LooseSample {
   readonly to: number;
 }
 
+/** A histogram of more is none that anybody could use, and sorting it would hold up everybody. */
+const MAX_SAMPLES = 1024;
+
 interface Series {
   readonly low: number;
   readonly high: number;
@@ -23,39 +26,63 @@ interface Series {
  */
 export class LooseSeries {
   private readonly series = new Map<number, Series>();
+  private unsorted: Iterator<Series> | undefined;
+  private readonly order = new SeriesOrder();
+  private readonly textOnly: LooseSample[] = [];
+  private opened = 0;
+  private openBytes = 0;
+  /** Samples that stand twice, of those that were sorted: the first of them stays. */
+  duplicates = 0;
 
   constructor(private readonly family: FamilyDraft) {}
 
-  /** @param low,high hash of the labels without the bound */
-  add(low: number, high: number, sample: LooseSample): void {
+  /** @param low,high hash of the labels without the bound @returns false for a sample too many */
+  add(low: number, high: number, sample: LooseSample): boolean {
     const key = keyOf(low, high);
     const known = this.series.get(key);
+    if (known && known.samples.length >= MAX_SAMPLES) return false;
     if (known) known.samples.push(sample);
     else this.series.set(key, { low, high, samples: [sample] });
+    return true;
   }
 
-  /** Writes the family's ranges, what OpenMetrics takes before the rest. @returns how many samples stand twice: the first of them stays */
-  sort(): number {
-    const { ranges } = this.family;
-    const order = new SeriesOrder();
-    const textOnly: LooseSample[] = [];
-    let [duplicates, series, bytes] = [0, 0, 0];
-    for (const { low, high, samples } of this.series.values()) {
-      const sorted = samples.sort(bySense).filter((sample, index) => index === 0 || bySense(samples[index - 1], sample) !== 0);
-      duplicates += samples.length - sorted.length;
-      if (!this.isOpen(order, low, high, sorted)) {
-        for (const sample of sorted) textOnly.push(sample);
-        continue;
+  /** Writes the family's ranges, what OpenMetrics takes before the rest, when all are there. @returns whether there is more to sort */
+  sort(enough: number): boolean {
+    this.unsorted ??= this.series.values();
+    for (let done = 0; done < enough; ) {
+      const { value: series, done: isEnd } = this.unsorted.next();
+      if (isEnd) {
+        this.end();
+        return false;
       }
-      series += sorted.length;
-      for (const { from, to } of sorted) {
-        ranges.push(from, to);
-        bytes += to - from;
-      }
+      done += series.samples.length;
+      this.sortSeries(series);
     }
-    for (const { from, to } of textOnly) ranges.push(from, to);
-    if (textOnly.length > 0) this.family.open = { series, bytes };
-    return duplicates;
+    return true;
+  }
+
+  private sortSeries({ low, high, samples }: Series): void {
+    const sorted = samples.sort(bySense).filter((sample, index) => index === 0 || bySense(samples[index - 1], sample) !== 0);
+    this.duplicates += samples.length - sorted.length;
+    if (!this.isOpen(this.order, low, high, sorted)) {
+      for (const sample of sorted) this.textOnly.push(sample);
+      return;
+    }
+    this.opened += sorted.length;
+    for (const sample of sorted) this.openBytes += this.write(sample);
+  }
+
+  private end(): void {
+    for (const sample of this.textOnly) this.write(sample);
+    if (this.textOnly.length > 0) this.family.open = { series: this.opened, bytes: this.openBytes };
+  }
+
+  /** @returns its length */
+  private write({ from, to }: LooseSample): number {
+    const { ranges } = this.family;
+    if (ranges.at(-1) === from) ranges[ranges.length - 1] = to;
+    else ranges.push(from, to);
+    return to - from;
   }
 
   /** Whether OpenMetrics takes the series, told by the order that its samples have now. */

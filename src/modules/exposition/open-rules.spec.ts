@@ -5,7 +5,9 @@ import { parseExposition } from '../../../test/exposition-parser.js';
 import { FORMATS, linesOf, openPageOf, pageOf } from '../../../test/shim-reading.js';
 import { readUpstreamText, type UpstreamReading } from '../../../test/upstream-reading.js';
 import { OPEN_METRICS, TEXT } from '../metrics/format.js';
+import { ExpositionParser } from './exposition-parser.js';
 import { mergeTexts } from './merged-texts.js';
+import { OpenRules } from './open-rules.js';
 
 const merged = (text: string, options?: UpstreamReading) => mergeTexts([readUpstreamText(text, options)]).families;
 const lines = (text: string, options?: UpstreamReading): string[] => linesOf(merged(text, options));
@@ -154,6 +156,37 @@ describe('histograms and summaries', () => {
   it('of summaries too', () => {
     const text = '# TYPE s summary\ns_count 3\ns{quantile="0.9"} 2\ns_sum -4\ns{quantile="0.5"} NaN\n';
     expect(lines(text).map(bare)).toEqual(['s{quantile="0.5"} NaN', 's{quantile="0.9"} 2', 's_sum -4', 's_count 3']);
+  });
+
+  it('have so many samples that sorting them is nothing', () => {
+    const series = (name: string) =>
+      `h_bucket{s="${name}",le="+Inf"} 1\n${Array.from({ length: 1500 }, (_, i) => `h_bucket{s="${name}",le="${-i}"} 0\n`).join('')}`;
+    const text = `# TYPE h histogram\n${series('a')}${series('b')}`;
+    expect(lines(text, { maxSeries: 5000 })).toHaveLength(2 * 1024);
+    expect(dropped(text, { maxSeries: 5000 })).toEqual({ limit: 2 * 477 });
+  });
+
+  it('are the same whether they are sorted in steps or at once', () => {
+    const text = Array.from(
+      { length: 40 },
+      (_, i) => `# TYPE h${i} histogram\nh${i}_count{} 2\nh${i}_sum{} ${i - 5}\nh${i}_bucket{le="+Inf"} 2\nh${i}_bucket{le="+Inf"} 3\n`,
+    ).join('');
+    const body = Buffer.from(text);
+    const rules = new OpenRules({ refused: new Set(), yielding: new Map() }, 'Theirs.', 1000);
+    const read = (...steps: readonly number[]) => {
+      const parser = new ExpositionParser();
+      parser.start(body, { owner: 'a', labels: 'a="b"', rules });
+      for (const step of steps) parser.step(step);
+      return parser.finish();
+    };
+    const [atOnce, inSteps] = [read(1e9), read(...Array.from({ length: 400 }, () => 1))];
+    expect(linesOf(mergeTexts([inSteps]).families)).toEqual(linesOf(mergeTexts([atOnce]).families));
+    expect([atOnce.series, atOnce.dropped.duplicate]).toEqual([120, 40]);
+    expect([inSteps.series, inSteps.dropped, inSteps.families.map(({ open }) => open)]).toEqual([
+      atOnce.series,
+      atOnce.dropped,
+      atOnce.families.map(({ open }) => open),
+    ]);
   });
 
   it('have each sample once, the first of them', () => {

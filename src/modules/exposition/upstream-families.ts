@@ -14,7 +14,7 @@ export abstract class Upstreams {
   abstract readonly configured: readonly string[];
   /** All families of all upstreams by name ascending, one entry a name, see `mergeTexts`. The same array until something changed. */
   abstract families(): readonly PassedFamily[];
-  /** Names of those families. */
+  /** Names of those that take the place of ours where ours give way. */
   abstract names(): ReadonlySet<string>;
   /** What did not come onto pages; told before a page is printed, each time it is found anew, and in full each time. */
   abstract lost(losses: PageLosses): void;

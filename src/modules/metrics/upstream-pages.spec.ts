@@ -162,7 +162,8 @@ describe('a family of an upstream', () => {
     ofHost.told = [one];
     upstreams.answer({
       a: `# TYPE ${name} gauge\n${name} 0\n${name}{upstream="far"} 1\n${name}{x=",exported_upstream=\\""} 2\n`,
-      b: typed(name, 'gauge'),
+      // A label without a value is none to Prometheus.
+      b: `# TYPE ${name} gauge\n${name}{upstream=""} 1\n`,
     });
     expect(await lines(name)).toEqual([
       expect.stringContaining('Ours'),

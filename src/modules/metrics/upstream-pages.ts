@@ -14,8 +14,8 @@ export interface OurFamily extends FamilyHead {
 const NONE: readonly PassedFamily[] = [];
 const UPSTREAM = 'upstream';
 const LINES = /[^\n]*\n/g;
-/** A quote inside a value is escaped. */
-const IS_RENAMED = /[{,]exported_upstream="/;
+/** A quote inside a value is escaped; a label without a value is none to Prometheus. */
+const IS_RENAMED = /[{,]exported_upstream="[^"]/;
 
 /**
  * What upstreams said, as far as it can stand on a page with ours and the shims', which hold. One of a name and type that are there already
@@ -136,7 +136,7 @@ class Places {
   headFor(family: FamilyHead): Head | undefined {
     const { name, type } = family;
     const first = this.families.get(name);
-    if (first) return first.type === type ? { head: heads(first), isTextOnly: false } : undefined;
+    if (first) return first.type === type ? { head: rendered(first), isTextOnly: false } : undefined;
     if (textNamesOf(name, type).some((one) => this.text.has(one))) return undefined;
     // A counter may be printed as what it is not sure to be, under the name that it has: no other type has samples that would allow it.
     const openType = [type, ...(type === 'counter' ? (['unknown'] as const) : [])].find(
@@ -144,12 +144,21 @@ class Places {
     );
     if (openType === undefined) {
       for (const taken of textNamesOf(name, type)) this.text.add(taken);
-      return { head: heads(family), isTextOnly: true };
+      return { head: rendered(family), isTextOnly: true };
     }
     this.take(family, openType);
-    const [inText, inOpen] = [heads(family), heads({ ...family, type: openType })];
+    const [inText, inOpen] = [rendered(family), rendered({ ...family, type: openType })];
     return { head: (format) => (format.openMetrics ? inOpen : inText)(format), isTextOnly: false };
   }
+}
+
+/** When a page first has it: heads of thousands of families at once would hold up everybody. */
+function rendered(family: FamilyHead): Head['head'] {
+  let head: Head['head'] | undefined;
+  return (format) => {
+    head ??= heads(family);
+    return head(format);
+  };
 }
 
 /** In OpenMetrics alone, where a counter without `_total` is of no type. */

@@ -103,8 +103,8 @@ describe('a question to an upstream', () => {
       'page',
       'it sends elsewhere (302), where nobody follows with a token',
     ],
-    ['wants another token', answer('', '401 Unauthorized'), Outcome.notPermitted, 'token', 'it wants another token (401)'],
-    ['wants more rights', answer('', '403 Forbidden'), Outcome.notPermitted, 'rights', 'this token may not read it (403)'],
+    ['wants another token', answer('', '401 Unauthorized'), Outcome.notPermitted, 'token', 'it wants a token (401)'],
+    ['wants more rights', answer('', '403 Forbidden'), Outcome.notPermitted, 'token', 'it wants a token (403)'],
     ['has no page', answer('', '404 Not Found'), Outcome.unsupported, 'page', 'it has no such page (404)'],
     ['fails, and has a page for that', answer(PAGE, '500 Internal Server Error'), Outcome.ioError, 'upstream', 'it answers 500'],
     ['is busy', answer('', '503 Service Unavailable'), Outcome.busy, 'upstream', 'it answers 503'],
@@ -170,6 +170,30 @@ describe('a question to an upstream', () => {
       why: 'its token file cannot be read (ENOENT)',
     });
     expect(socket.requests).toHaveLength(2);
+  });
+
+  it('blames the token only where one was sent', async () => {
+    const tokenFile = file('token', 'hunter2');
+    expect(await overSocket(answer('', '401 Unauthorized'), { tokenFile })).toMatchObject({
+      cause: 'token',
+      why: 'it wants another token (401)',
+    });
+    expect(await overSocket(answer('', '403 Forbidden'), { tokenFile })).toMatchObject({
+      cause: 'rights',
+      why: 'this token may not read it (403)',
+    });
+  });
+
+  it('takes a CA file of several, and blames one that cannot be read', async () => {
+    const authority = new Authority();
+    const other = new Authority('another').cert;
+    const server = await UpstreamServer.start(PAGE, authority.issue());
+    servers.push(server);
+    const over = (pem: string) => ask(upstreamAt('a', server.url, { caFile: file('ca', pem) }));
+    expect(await over(`of another\n${other}ours\n${authority.cert}`)).toBe(PAGE);
+    expect(await over((other + authority.cert).replaceAll('\n', '\r\n'))).toBe(PAGE);
+    for (const damaged of [authority.cert.replace(/\n[^-]/, '\n!'), authority.cert.slice(0, -40), '-----BEGIN CERTIFICATE-----\n'])
+      expect(await over(damaged)).toEqual({ outcome: Outcome.malformed, cause: 'ca_file', why: 'its CA file holds no certificate' });
   });
 
   it('trusts the CA of the file, or a pin, and shows the token to nobody else', async () => {

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { withDeadline } from '../../host/deadline.js';
 import { HostError } from '../../host/host-error.js';
 import { type HttpAnswer, httpGet } from '../../host/http-client.js';
@@ -13,7 +14,6 @@ const TOKEN_BYTES = 1 << 16;
 const CA_BYTES = 1 << 20;
 /** Of the characters that a header may have, those that a token can have. */
 const TOKEN = /^[\x21-\x7e]+$/;
-const CERTIFICATE = '-----BEGIN CERTIFICATE-----';
 const NEWLINE = 10;
 /** Chunks tell their end only as the last coding (RFC 9112, 6.3). */
 const CHUNKED = /(?:^|,)[ \t]*chunked[ \t]*$/i;
@@ -29,7 +29,8 @@ export async function askUpstream(settings: UpstreamSettings, target: UpstreamTa
   if (typeof ca !== 'string') return ca;
   const limits = { deadlineMs: left(), bodyBytes: settings.maxBytes, signal };
   try {
-    return judge(await get(settings, target, headersFor(settings, target, token), ca, limits));
+    const answer = await get(settings, target, headersFor(settings, target, token), ca, limits);
+    return refusalByStatus(answer.status, token !== '') ?? judge(answer);
   } catch (error) {
     return refusalOf(error);
   }
@@ -78,8 +79,8 @@ async function fileOf(
   const what = cause === 'token_file' ? 'token file' : 'CA file';
   try {
     const text = (await withDeadline(hostLook.text(path, limitBytes), deadlineMs, `reading the ${what}`)).trim();
-    const isGood = cause === 'token_file' ? TOKEN.test(text) : text.includes(CERTIFICATE);
-    // Without one, those of the runtime would be trusted, or the question put without a token.
+    const isGood = cause === 'token_file' ? TOKEN.test(text) : isCertificate(text);
+    // Without a token the question would be put without; without a certificate that can be read, the server's would be blamed.
     return isGood
       ? text
       : { outcome: Outcome.malformed, cause, why: `its ${what} holds no ${cause === 'token_file' ? 'token' : 'certificate'}` };
@@ -90,9 +91,17 @@ async function fileOf(
   }
 }
 
-function judge({ status, headers, body }: HttpAnswer): Buffer | Refusal {
-  const refusal = refusalByStatus(status);
-  if (refusal) return refusal;
+/** Whether the first that stands there can be read: those before one that cannot are all that OpenSSL takes. */
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Of a status that is good. */
+function judge({ headers, body }: HttpAnswer): Buffer | Refusal {
   const encoding = headers.get('content-encoding') ?? 'identity';
   if (encoding !== 'identity') return { outcome: Outcome.malformed, cause: 'page', why: 'it packs its answer, which nobody asked for' };
   const isWhole = headers.has('content-length') || CHUNKED.test(headers.get('transfer-encoding') ?? '');

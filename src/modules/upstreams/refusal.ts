@@ -2,7 +2,18 @@ import { PIN_MISMATCH } from '../../host/https-client.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 
 /** What has to be looked at to have it answered. */
-export type Cause = 'token' | 'token_file' | 'ca_file' | 'certificate' | 'rights' | 'address' | 'page' | 'size' | 'self' | 'upstream';
+export type Cause =
+  | 'token'
+  | 'token_file'
+  | 'ca_file'
+  | 'certificate'
+  | 'rights'
+  | 'address'
+  | 'page'
+  | 'names'
+  | 'size'
+  | 'self'
+  | 'upstream';
 
 /** Why there is nothing. */
 export interface Refusal {
@@ -61,9 +72,12 @@ export function refusalOf(error: unknown): Refusal {
   };
 }
 
-/** Of an answer; undefined for a good one. */
-export function refusalByStatus(status: number): Refusal | undefined {
+/** Of an answer; undefined for a good one. @param hasToken whether one was sent */
+export function refusalByStatus(status: number, hasToken: boolean): Refusal | undefined {
   if (status === OK) return undefined;
+  if (!hasToken && (status === UNAUTHORIZED || status === FORBIDDEN)) {
+    return { outcome: Outcome.notPermitted, cause: 'token', why: `it wants a token (${status})` };
+  }
   if (status === UNAUTHORIZED) return { outcome: Outcome.notPermitted, cause: 'token', why: 'it wants another token (401)' };
   if (status === FORBIDDEN) return { outcome: Outcome.notPermitted, cause: 'rights', why: 'this token may not read it (403)' };
   if (status === NOT_FOUND) return { outcome: Outcome.unsupported, cause: 'page', why: 'it has no such page (404)' };

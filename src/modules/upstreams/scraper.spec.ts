@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { answer, flood, RawSocket, silence } from '../../../test/raw-socket.js';
-import { upstreamAt } from '../../../test/upstream-server.js';
+import { UpstreamServer, upstreamAt } from '../../../test/upstream-server.js';
 import { Host } from '../../host/host.js';
 import { Outcome } from '../../model/outcome.js';
 import { Settings } from '../../model/settings.js';
@@ -57,6 +57,24 @@ describe('the scraper', () => {
       .families()
       .flatMap(({ name, samples }) => [...samples()].map(({ labels, value }) => `${name}{${labels}} ${value}`));
 
+  it('has those of this host come before others, whatever their names are, and lets only them and those with a list take the place of ours', async () => {
+    // To us 0.0.0.0 is somebody else; the kernel leads it to this host.
+    const guest = await UpstreamServer.start('# TYPE antrea_x untyped\nantrea_x 9\nantrea_y 9\nup 0\nscrape_samples 1\n');
+    const elsewhere = guest.url.replace('127.0.0.1', '0.0.0.0');
+    await listen('own', '# TYPE antrea_x gauge\nantrea_x 1\n');
+    try {
+      const scraper = scraperOf(upstreamAt('aaa', elsewhere), at('own'));
+      await scraper.settle(LONG_MS);
+      expect(linesOf(scraper)).toEqual(['antrea_x{upstream="own"} 1', 'antrea_y{upstream="aaa"} 9']);
+      expect([...scraper.names()]).toEqual(['antrea_x']);
+      const listed = scraperOf(upstreamAt('aaa', elsewhere, { allow: ['antrea_', 'up'] }));
+      await listed.settle(LONG_MS);
+      expect([...listed.names()]).toEqual(['antrea_x', 'antrea_y', 'up']);
+    } finally {
+      await guest.close();
+    }
+  });
+
   it('asks each by itself, again and again, and never twice at once', async () => {
     const [a, b] = [await listen('a', 'x 1\n'), await listen('b', 'y 1\n')];
     b.reply = silence;
@@ -104,11 +122,26 @@ describe('the scraper', () => {
       await scraper.settle(LONG_MS);
     }
     expect(told).toEqual([
-      'warn upstream a: it wants another token (401)',
+      'warn upstream a: it wants a token (401)',
       'warn upstream a: its answer holds no sample in the text format',
       'log upstream a: answers again',
     ]);
     expect(scraper.contacts[0].failures).toBe(4);
+  });
+
+  it('says why nothing of an answer is passed on', async () => {
+    const socket = await listen('a', '');
+    const scraper = scraperOf(at('a'));
+    for (const text of ['vmgauge_build_info 1\nkata_x 1\n', 'x{exported_upstream="b"} 1\n', '<html>\n']) {
+      socket.reply = answer(text);
+      await scraper.settle(LONG_MS);
+    }
+    expect(told).toEqual([
+      'warn upstream a: all that it says has names of this agent (vmgauge_, hypeman_, kata_), which only `allow` lets through',
+      'warn upstream a: none of its samples can be passed on',
+      'warn upstream a: its answer holds no sample in the text format',
+    ]);
+    expect(scraper.contacts[0].refusal?.cause).toBe('page');
   });
 
   it('keeps what was said for three intervals, with its age', async () => {

@@ -21,6 +21,8 @@ import { UpstreamContact } from './upstream-contact.js';
 const AT_A_TIME = 32;
 /** About 100 µs of reading. */
 const LINES_A_STEP = 256;
+/** Looked through in a millisecond at the worst, where a text is all of one character of what is looked for. */
+const BYTES_A_LOOK = 1 << 17;
 /** All texts together may take this much; one within its share of it is always taken. */
 const TEXTS_BYTES = 128 << 20;
 /** The collector that shows how they answer; where it is off, nobody is asked. */
@@ -41,7 +43,9 @@ export class UpstreamScraper extends Upstreams implements OnApplicationBootstrap
   losses: PageLosses = NOTHING_LOST;
   private readonly logger = new Logger('upstreams');
   private readonly lanes = new Lanes(AT_A_TIME);
-  private readonly parsers: ExpositionParser[] = [];
+  /** One text at a time: each would take its step of every turn of the event loop, and a buffer of its length. */
+  private readonly reading = new Lanes(1);
+  private readonly parser = new ExpositionParser();
   private readonly stop = new AbortController();
   private merged: (MergedTexts & { readonly names: ReadonlySet<string> }) | null = null;
 
@@ -94,8 +98,11 @@ export class UpstreamScraper extends Upstreams implements OnApplicationBootstrap
     const now = this.host.clock.monotonic();
     for (const contact of this.contacts) if (contact.expire(now)) this.merged = null;
     if (this.merged) return this.merged;
-    const merged = mergeTexts(this.contacts.flatMap(({ text }) => text ?? []));
-    this.merged = { ...merged, names: new Set(merged.families.map(({ name }) => name)) };
+    const inOrder = [...this.contacts.filter(({ isHere }) => isHere), ...this.contacts.filter(({ isHere }) => !isHere)];
+    const merged = mergeTexts(inOrder.flatMap(({ text }) => text ?? []));
+    const replacing = new Set(this.contacts.filter(({ replacesOurs }) => replacesOurs).map(({ name }) => name));
+    const names = merged.families.filter(({ bodies }) => bodies.some(({ owner }) => replacing.has(owner))).map(({ name }) => name);
+    this.merged = { ...merged, names: new Set(names) };
     return this.merged;
   }
 
@@ -143,13 +150,10 @@ export class UpstreamScraper extends Upstreams implements OnApplicationBootstrap
 
   /** Reads a page and keeps it. @returns why not */
   private async take(contact: UpstreamContact, body: Buffer): Promise<Refusal | undefined> {
-    if (body.includes(`\n${AGENT_FAMILY}{${this.agentLabels}} 1\n`)) {
-      return { outcome: Outcome.unsupported, cause: 'self', why: 'it is this agent itself' };
-    }
-    const text = await this.read(contact, body);
-    if (text.series + text.dropped.excluded === 0) {
-      return { outcome: Outcome.malformed, cause: 'page', why: 'its answer holds no sample in the text format' };
-    }
+    const text = await this.reading.run(() => this.read(contact, body));
+    if (!text) return { outcome: Outcome.unsupported, cause: 'self', why: 'it is this agent itself' };
+    const nothing = nothingIn(text);
+    if (nothing) return nothing;
     if (!this.hasRoom(contact, text))
       return { outcome: Outcome.tooLarge, cause: 'size', why: 'there is no room for its series beside the others' };
     contact.answered(text, body.length, this.host.clock.monotonic(), this.host.clock.now());
@@ -164,22 +168,38 @@ export class UpstreamScraper extends Upstreams implements OnApplicationBootstrap
     else if (outcome === Outcome.ok) this.logger.log(`upstream ${name}: answers again`);
   }
 
-  /** In steps, so that a long text holds nobody up. */
-  private async read({ name, labels, rules }: UpstreamContact, body: Buffer): Promise<ScrapedText> {
-    const parser = this.parsers.pop() ?? new ExpositionParser();
+  /** In steps, so that a long text holds nobody up. @returns undefined for a page of this agent */
+  private async read({ name, labels, rules }: UpstreamContact, body: Buffer): Promise<ScrapedText | undefined> {
+    const { parser } = this;
     const slicer = new Slicer(this.host.clock);
+    const own = Buffer.from(`\n${AGENT_FAMILY}{${this.agentLabels}} `);
+    for (let from = 0; from < body.length; from += BYTES_A_LOOK) {
+      if (body.subarray(from, from + BYTES_A_LOOK + own.length).includes(own)) return undefined;
+      const pause = slicer.pause();
+      if (pause) await pause;
+    }
     parser.start(body, { owner: name, labels, rules });
     while (parser.step(LINES_A_STEP)) {
       const pause = slicer.pause();
       if (pause) await pause;
     }
-    const text = parser.finish();
-    this.parsers.push(parser);
-    return text;
+    return parser.finish();
   }
 
   private hasRoom(contact: UpstreamContact, text: ScrapedText): boolean {
     const others = this.contacts.reduce((sum, other) => sum + (other === contact ? 0 : (other.text?.bytes ?? 0)), 0);
     return others + text.bytes <= TEXTS_BYTES || text.bytes <= TEXTS_BYTES / this.contacts.length;
   }
+}
+
+/** Why a text is none; what the configuration leaves out is one. */
+function nothingIn({ series, dropped }: ScrapedText): Refusal | undefined {
+  if (series + dropped.excluded > 0) return undefined;
+  if (dropped.ours > 0) {
+    const why = 'all that it says has names of this agent (vmgauge_, hypeman_, kata_), which only `allow` lets through';
+    return { outcome: Outcome.notConfigured, cause: 'names', why };
+  }
+  const isRead = Object.values(dropped).reduce((sum, count) => sum + count, 0) > dropped.malformed;
+  const why = isRead ? 'none of its samples can be passed on' : 'its answer holds no sample in the text format';
+  return { outcome: Outcome.malformed, cause: 'page', why };
 }

@@ -1,7 +1,7 @@
 import { label } from '../../model/labels.js';
 import { Outcome } from '../../model/outcome.js';
 import type { UpstreamSettings } from '../../model/upstream.js';
-import { parseUpstreamUrl, type UpstreamTarget } from '../../model/upstream-url.js';
+import { isLoopbackHost, parseUpstreamUrl, type UpstreamTarget } from '../../model/upstream-url.js';
 import type { DropReason } from '../exposition/drop-reasons.js';
 import { OpenRules } from '../exposition/open-rules.js';
 import type { ScrapedText } from '../exposition/scraped-text.js';
@@ -18,6 +18,8 @@ export class UpstreamContact {
   readonly name: string;
   readonly target: UpstreamTarget;
   readonly rules: OpenRules;
+  /** It answers on this host, where no guest does: what it says comes before what others say. */
+  readonly isHere: boolean;
   /** The label that every sample gets, rendered. */
   readonly labels: string;
   text: ScrapedText | null = null;
@@ -51,11 +53,17 @@ export class UpstreamContact {
     if (!target) throw new Error(`upstream ${name}: its URL is none`);
     this.name = name;
     this.target = target;
+    this.isHere = target.kind === 'unix' || isLoopbackHost(target.host);
     this.labels = label(UPSTREAM, name);
     const yielding = new Map([...labels].map(([key, value]) => [key, label(key, value)]));
     this.rules = new OpenRules({ refused: REFUSED, renamed: UPSTREAM, yielding }, 'As an upstream says it.', maxSeries, (name) =>
       refusalOf(name, allow, deny),
     );
+  }
+
+  /** Whether it is asked to say what this agent would say under the same name: a guest could choose any name. */
+  get replacesOurs(): boolean {
+    return this.isHere || this.settings.allow.length > 0;
   }
 
   refused(refusal: Refusal): void {
@@ -82,10 +90,11 @@ export class UpstreamContact {
 }
 
 /**
- * Names under which this agent says whose VM is how. Whoever reads them may bill by `instance_id`, so that nobody else gets to use them by
- * chance: an upstream that is a guest could otherwise write another tenant's bill.
+ * Names under which this agent says whose VM is how, and those under which Prometheus says whose target is up. Whoever reads them may bill by
+ * `instance_id` or wake somebody, so that nobody else gets to use them by chance: an upstream that is a guest could otherwise write another
+ * tenant's bill.
  */
-const HOUSE = /^(?:vmgauge|hypeman|kata)_/;
+const HOUSE = /^(?:(?:vmgauge|hypeman|kata|scrape|ALERTS)(?:_|$)|up$)/;
 
 /** By the beginning of its name, denied before allowed; names of the house only where they are allowed by name. */
 function refusalOf(name: string, allow: readonly string[], deny: readonly string[]): DropReason | undefined {
