@@ -304,7 +304,7 @@ export class Config {
   @Setting({
     key: 'ovs.interval',
     kind: duration,
-    help: 'How often Open vSwitch is asked for its tables, ports and meters: about 2 ms of its CPU a bridge.',
+    help: 'How often Open vSwitch is asked for its tables, ports and meters: 2 ms of its CPU for a bridge of 60 ports, 10 ms for one of 500.',
   })
   @BetweenDurations(SECOND, HOUR)
   readonly ovsIntervalMs: number = 15 * SECOND;

@@ -151,6 +151,16 @@ describe('the page for people', () => {
     expect(await agent.text('/')).toContain('source torn: 0 instances, 1 entry passed over');
   });
 
+  it('says how what all machines share was read, where there is any', async () => {
+    const agent = await start('two-qemu');
+    const text = visible(await page(agent));
+    expect(text).toMatch(/What all of them share.*conntrack ok .*conntrack_zones ok /s);
+    // There is no switch.
+    expect(text).not.toMatch(/\bovs\b/);
+    expect(await agent.text('/')).toContain('\nhost conntrack: ok\n');
+    expect(visible(await page(await start('empty')))).not.toContain('What all of them share');
+  });
+
   it('is text for whoever does not ask for HTML', async () => {
     const agent = await start('two-qemu');
     const response = await agent.get('/').set('accept', '*/*').expect(200);

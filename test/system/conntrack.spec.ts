@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -13,6 +13,7 @@ import { HostConntrack } from '../../src/modules/network/conntrack/host-conntrac
 import { House } from '../house.js';
 import { Belongings } from './belongings.js';
 import { Child } from './child.js';
+import { eventually } from './eventually.js';
 import { BASICS, describeWith, file, iproute, kvm, program, qemu } from './needs.js';
 import { NetworkNamespace } from './network-namespace.js';
 import { startIdleQemu } from './real-qemu.js';
@@ -22,6 +23,10 @@ const NEEDS = [
   ...[...BASICS, iproute, kvm, qemu, program('nft', 'nftables'), program('conntrack', 'conntrack')],
   file('/proc/net/nf_conntrack', 'a kernel with CONFIG_NF_CONNTRACK_PROCFS'),
 ];
+
+/** At first it is the program that puts it into the namespace, and in the test's own. */
+const entered = ({ pid }: Child, { path }: NetworkNamespace): Promise<unknown> =>
+  eventually(`${pid} in ${path}`, () => statSync(`/proc/${pid}/ns/net`).ino === statSync(path).ino);
 
 /** A procfs whose first process is in a namespace of the test's: what is there is then the host's. Every file is the kernel's own. */
 class OwnHost {
@@ -57,6 +62,7 @@ describeWith('connections that the kernel tracks', NEEDS, () => {
     namespace = new TrackedNamespace(belongings);
     const init = await Child.start([...namespace.entrance, 'sleep', 'infinity']);
     belongings.own(() => init.kill());
+    await entered(init, namespace);
     ownHost = new OwnHost(belongings, init.pid);
     house = new House(new Host({ proc: ownHost.root }));
     belongings.own(() => house.close());
@@ -119,8 +125,9 @@ describeWith('connections that the kernel tracks', NEEDS, () => {
     const idle = new NetworkNamespace(belongings);
     const places = { own, idle, ofHost: namespace, shared, sharedToo: shared };
     const vms = await Promise.all(
-      Object.entries(places).map(async ([id, { entrance }]) => {
-        const { child } = await startIdleQemu(belongings, [], { through: entrance });
+      Object.entries(places).map(async ([id, place]) => {
+        const { child } = await startIdleQemu(belongings, [], { through: place.entrance });
+        await entered(child, place);
         ownHost.show(child.pid);
         return { id, hypervisor: 'qemu' as const, process: { pid: child.pid } };
       }),

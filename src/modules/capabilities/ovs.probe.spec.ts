@@ -45,16 +45,29 @@ describe('the probe ovs', () => {
   });
 
   it.each([
-    [Outcome.notPermitted, [], /the database .* may not be connected to/, /CAP_DAC_OVERRIDE/],
-    [Outcome.ok, [Outcome.ok, Outcome.notPermitted], /a bridge .* may not be connected to/, /CAP_DAC_OVERRIDE/],
-    [Outcome.gone, [], /the database .* does not run/, /systemctl restart/],
-    [Outcome.ok, [Outcome.gone], /a bridge .* does not run/, /systemctl restart/],
-    [Outcome.ok, [Outcome.unsupported], /speaks no version/, /protocols OpenFlow10/],
-    [Outcome.timeout, [], /does not answer well \(timeout\)/, /ovs-appctl/],
-    [Outcome.ok, [Outcome.malformed], /does not answer well \(malformed\)/, /ovs-appctl/],
-  ])('says what to do at %d with bridges %j', async (outcome, bridges, detail, step) => {
+    [Outcome.notPermitted, [], 'optional', /the database .* may not be connected to/, /CAP_DAC_OVERRIDE/],
+    [Outcome.ok, [Outcome.ok, Outcome.notPermitted], 'optional', /the bridge br1 .* may not be connected to/, /CAP_DAC_OVERRIDE/],
+    // It was there: VMs behind it are cut off.
+    [Outcome.gone, [], 'required', /the database .* does not run/, /systemctl restart/],
+    [Outcome.ok, [Outcome.gone], 'required', /^ovs-vswitchd at .* does not run/, /systemctl restart/],
+    [
+      Outcome.ok,
+      [Outcome.ok, Outcome.unsupported],
+      'optional',
+      /the bridge br1 .* speaks no version/,
+      /add bridge br1 protocols OpenFlow10/,
+    ],
+    [
+      Outcome.timeout,
+      [],
+      'required',
+      /does not answer well \(timeout\)/,
+      /OVS_RUNDIR='\/.*\/run\/openvswitch' ovs-appctl .*-t ovsdb-server/,
+    ],
+    [Outcome.ok, [Outcome.malformed], 'optional', /does not answer well \(malformed\)/, /ovs-appctl .*-t ovs-vswitchd/],
+  ])('says what to do at %d with bridges %j', async (outcome, bridges, need, detail, step) => {
     const finding = await find([aSwitch(Outcome.notConfigured), aSwitch(outcome, ...bridges)]);
-    expect(finding).toMatchObject({ need: 'optional', outcome: bridges.at(-1) ?? outcome });
+    expect(finding).toMatchObject({ need, outcome: bridges.at(-1) ?? outcome });
     expect(finding.detail).toMatch(detail);
     expect(stepsOf(finding).join('\n')).toMatch(step);
   });

@@ -37,25 +37,30 @@ function ofKnown(known: readonly Seen[]): Finding {
 }
 
 function ofTroubled(one: Seen, outcome: Outcome): Finding {
-  const what = one.outcome === Outcome.ok ? 'a bridge of Open vSwitch' : 'the database of Open vSwitch';
+  const bridge = one.outcome === Outcome.ok ? bridgeWith(one, outcome) : undefined;
+  const what = bridge === undefined ? 'the database of Open vSwitch' : `the bridge ${bridge} of Open vSwitch`;
   switch (outcome) {
     case Outcome.ok:
       return works(`Open vSwitch at ${one.directory} answers`);
     case Outcome.notPermitted:
       return lacks(outcome, { detail: `${what} at ${one.directory} may not be connected to`, need: 'optional', fix: letIn(one.path) });
     case Outcome.gone:
-      return lacks(outcome, { detail: `${what} at ${one.directory} does not run`, need: 'optional', fix: startIt });
+      return lacks(outcome, {
+        detail: `${bridge === undefined ? what : 'ovs-vswitchd'} at ${one.directory} does not run`,
+        need: 'required',
+        fix: startIt,
+      });
     case Outcome.unsupported:
       return lacks(outcome, {
         detail: `${what} at ${one.directory} speaks no version that is known here`,
         need: 'optional',
-        fix: letSpeak,
+        fix: letSpeak(bridge ?? 'BRIDGE'),
       });
     default:
       return lacks(outcome, {
         detail: `${what} at ${one.directory} does not answer well (${outcomeWords(outcome).reason})`,
-        need: 'optional',
-        fix: lookAtIt,
+        need: outcome === Outcome.timeout ? 'required' : 'optional',
+        fix: lookAt(one.path, bridge === undefined ? ['ovsdb-server', 'memory/show'] : ['ovs-vswitchd', 'coverage/show']),
       });
   }
 }
@@ -77,15 +82,21 @@ const startIt = fix(
   ['shell', 'journalctl --unit=openvswitch-switch --unit=ovs-vswitchd --unit=ovsdb-server --lines=50'],
 );
 
-const letSpeak = fix('Let the bridge accept OpenFlow 1.0, and 1.3 or 1.5 for its meters.', [
-  'shell',
-  'ovs-vsctl add bridge BRIDGE protocols OpenFlow10,OpenFlow15',
-]);
+const bridgeWith = ({ bridges }: Seen, outcome: Outcome): string | undefined =>
+  [...bridges].find(([, watch]) => watch.outcome === outcome)?.[0].replace(/[^\w.:-]/g, '?');
 
-const lookAtIt = fix('Find out what holds it up; it is asked again, less and less often.', [
-  'shell',
-  'ovs-appctl -t ovs-vswitchd coverage/show',
-]);
+const letSpeak = (bridge: string) =>
+  fix('Let the bridge accept OpenFlow 1.0, and 1.3 or 1.5 for its meters.', [
+    'shell',
+    `ovs-vsctl add bridge ${bridge} protocols OpenFlow10,OpenFlow15`,
+  ]);
+
+const lookAt = (path: string, [program, command]: readonly [string, string]) =>
+  fix(
+    'Find out what holds it up; it is asked again, less and less often.',
+    ['shell', `ps -o pid,stat,wchan:20,args -C ${program}`],
+    ['shell', `OVS_RUNDIR='${path.replaceAll("'", '')}' ovs-appctl --timeout=5 -t ${program} ${command}`],
+  );
 
 const withoutDatabase = ({ directory }: Seen): Finding =>
   lacks(Outcome.notConfigured, { detail: `there is no db.sock in ${directory}: Open vSwitch does not run`, need: 'none', fix: startIt });

@@ -13,15 +13,16 @@ export const ANTREA_METERS: ReadonlyMap<number, string> = new Map([
 ]);
 
 const isMarked = ({ ports }: OvsBridge): boolean => ports.some(({ externalIds }) => externalIds.has(TYPE));
+const hasGateway = ({ ports }: OvsBridge): boolean => ports.some(({ externalIds }) => externalIds.get(TYPE) === 'gateway');
 
 /**
- * The bridge of the Antrea agent, which has one: the first with a port that Antrea marked, or the only bridge in the run directory of its own
- * switch. Never a sum of several.
+ * The bridge of the Antrea agent, which has one: that with the gateway, for Antrea marks ports of its secondary networks too; or the first with
+ * a port that Antrea marked, or the only bridge in the run directory of its own switch. Never a sum of several.
  */
 export function antreaBridge<Seen extends { readonly directory: string; readonly bridge: OvsBridge }>(
   bridges: readonly Seen[],
 ): Seen | undefined {
-  const marked = bridges.find(({ bridge }) => isMarked(bridge));
+  const marked = bridges.find(({ bridge }) => hasGateway(bridge)) ?? bridges.find(({ bridge }) => isMarked(bridge));
   if (marked) return marked;
   const own = bridges.filter(({ directory }) => directory.includes(DIRECTORY));
   return own.length === 1 ? own[0] : undefined;

@@ -24,11 +24,14 @@ const ANTREA = aBridge('br-int', [
   portWith('antrea-gw0', { 'antrea-type': 'gateway' }),
   ...[container('pod-a', 'c1'), container('pod-a-second', 'c1'), container('pod-b', 'c2')],
 ]);
+/** Of secondary networks: the agent marks its ports too, and it has no gateway. */
+const SECONDARY = aBridge('br-ext', [container('pod-a-eth1', 'c1')]);
 const PLAIN = aBridge('br-ex', [aPort(anInterface('eth0'))]);
 
 let settings: Settings;
 let watch: { outcome: Outcome; reading: typeof READING | null; tally: object | null };
 let bridges: { directory: string; bridge: OvsBridge; watch: typeof watch }[];
+let switches: { directory: string; database: object | null; outcome: Outcome }[];
 let conntrack: Pick<HostConntrack, 'last'>;
 let collector: AntreaHostCollector;
 
@@ -38,7 +41,8 @@ beforeEach(() => {
   bridges = [seen(PLAIN), seen(ANTREA)];
   conntrack = { last: { entries: 1234, maxEntries: 262_144, cpus: [] } };
   // It asks for nothing else.
-  const observer = { bridges: () => bridges } as unknown as OvsObserver;
+  switches = [{ directory: '/run/openvswitch', database: {}, outcome: Outcome.ok }];
+  const observer = { bridges: () => bridges, switches } as unknown as OvsObserver;
   collector = new AntreaHostCollector(observer, settings, conntrack as HostConntrack);
 });
 
@@ -89,6 +93,16 @@ describe('AntreaHostCollector', () => {
     expect([page(), collector.read()]).toEqual([[], Outcome.notConfigured]);
   });
 
+  it('is gone with the database that knew its bridge, and keeps what the kernel knows', () => {
+    expect(collector.read()).toBe(Outcome.ok);
+    bridges = [];
+    Object.assign(switches[0], { database: null, outcome: Outcome.gone });
+    expect([page(), collector.read()]).toEqual([WHOLE.slice(0, 2), Outcome.gone]);
+    // Asked again, the database has no bridge of Antrea any more.
+    Object.assign(switches[0], { database: {}, outcome: Outcome.ok });
+    expect([page(), collector.read()]).toEqual([[], Outcome.notConfigured]);
+  });
+
   it('takes the only bridge of Antrea’s own switch for its, before it has a port', () => {
     bridges = [seen(aBridge('br-int', []), '/run/antrea/openvswitch')];
     expect(page()).toContain('antrea_agent_local_pod_count{} 0');
@@ -98,6 +112,11 @@ describe('AntreaHostCollector', () => {
 
   it('is never a sum of several bridges', () => {
     bridges = [seen(ANTREA), seen(aBridge('br-two', [portWith('gw', { 'antrea-type': 'gateway' })]))];
+    expect(page()).toEqual(WHOLE);
+  });
+
+  it('is the bridge with the gateway, not one of a secondary network', () => {
+    bridges = [seen(SECONDARY), seen(ANTREA)];
     expect(page()).toEqual(WHOLE);
   });
 

@@ -8,6 +8,7 @@ import { HostConntrack } from './conntrack/host-conntrack.js';
 import { type BridgeReading, tableName } from './ovs/bridge-reading.js';
 import { OvsObserver, type SeenBridge } from './ovs/observer.js';
 import { sample } from './ovs/ovs-families.js';
+import type { SwitchWatch } from './ovs/switch-watch.js';
 
 /**
  * Families of the Antrea agent that the host itself can tell, under the agent's names, types and labels. What the agent counts in its own
@@ -25,6 +26,8 @@ export class AntreaHostCollector implements HostCollector {
   };
   readonly about = AntreaHostCollector.about;
   private readonly known: readonly HostFamily[];
+  /** Where the bridge of Antrea was last: while its database tells nothing nobody knows that it is gone. */
+  private directory: string | undefined;
 
   constructor(
     private readonly observer: OvsObserver,
@@ -48,7 +51,11 @@ export class AntreaHostCollector implements HostCollector {
   read(): Outcome {
     const { antreaFamilies } = this.settings;
     const seen = this.bridge();
-    if (antreaFamilies === 'off' || (antreaFamilies === 'auto' && !seen)) return Outcome.notConfigured;
+    if (antreaFamilies === 'off') return Outcome.notConfigured;
+    if (seen) this.directory = seen.directory;
+    const lost = seen ? undefined : this.lost;
+    if (lost) return lost.outcome === Outcome.ok ? Outcome.gone : lost.outcome;
+    if (antreaFamilies === 'auto' && !seen) return Outcome.notConfigured;
     if (!seen || seen.watch.reading) return Outcome.ok;
     return seen.watch.outcome === Outcome.ok ? Outcome.gone : seen.watch.outcome;
   }
@@ -119,9 +126,15 @@ export class AntreaHostCollector implements HostCollector {
     return this.settings.antreaFamilies === 'off' ? undefined : antreaBridge(this.observer.bridges());
   }
 
+  /** The switch of Antrea while its database does not answer. */
+  private get lost(): SwitchWatch | undefined {
+    return this.observer.switches.find(({ directory, database }) => directory === this.directory && !database);
+  }
+
   /** Connections are the whole host's, and Antrea's name for them is used where Antrea is. */
   private get isOn(): boolean {
-    return this.settings.antreaFamilies === 'on' || this.bridge() !== undefined;
+    const { antreaFamilies } = this.settings;
+    return antreaFamilies === 'on' || this.bridge() !== undefined || (antreaFamilies === 'auto' && this.lost !== undefined);
   }
 }
 

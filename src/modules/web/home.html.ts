@@ -31,6 +31,7 @@ export function homePage(report: HomeReport): string {
 ${advice(report).map((line) => html`<p class="notice">${line}</p>`)}
 ${total === 0 ? EMPTY : table(report)}
 ${sources(report)}
+${readings(report)}
 </main>
 <nav aria-labelledby="answers">
 <h2 id="answers">What this agent answers</h2>
@@ -97,6 +98,13 @@ function sources(report: HomeReport): Html {
   return html`<section aria-labelledby="sources"><h2 id="sources">Where instances come from</h2>
 <ul class="sources">
 ${report.sources.map(source)}</ul></section>`;
+}
+
+function readings({ readings: ofHost }: HomeReport): Html {
+  if (ofHost.length === 0) return NOTHING;
+  return html`<section aria-labelledby="host"><h2 id="host">What all of them share</h2>
+<ul class="sources">
+${ofHost.map(({ name, status, word, about }) => html`<li class="${status}"><b><i class="dot ${status}"></i>${name}</b> <em>${word}</em> <span>${about}</span></li>\n`)}</ul></section>`;
 }
 
 function source({ name, status, about, instances, problems }: HomeSource): Html {

@@ -2,12 +2,13 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import { allocatedMemory } from '../../model/collector.js';
 import type { InstanceSource, Sandbox } from '../../model/instance.js';
-import { outcomeWords } from '../../model/outcome.js';
+import { Outcome, outcomeWords } from '../../model/outcome.js';
 import { Settings } from '../../model/settings.js';
 import { Tables } from '../../model/tables.js';
 import { timestamp } from '../../model/units.js';
 import { VERSION } from '../../version.js';
 import { Collection } from '../collection/collection.js';
+import { HostCollection, type HostCollectorState } from '../collection/host-collection.js';
 import { Discovery } from '../instances/discovery.js';
 import type { Instance } from '../instances/instance.js';
 import { Registry, type SourceStatus } from '../instances/registry.js';
@@ -46,6 +47,16 @@ export interface HomeSource {
   readonly problems: readonly (readonly [entry: string, problem: string])[];
 }
 
+/** What is read of the host itself. */
+export interface HomeReading {
+  readonly name: string;
+  readonly status: 'ok' | 'failing';
+  /** `ok`, or why not: `not permitted`. */
+  readonly word: string;
+  /** What it reads. */
+  readonly about: string;
+}
+
 /** What the page for people says, before it is HTML or text. */
 export interface HomeReport {
   readonly version: string;
@@ -58,6 +69,8 @@ export interface HomeReport {
   /** Instances by state, the most frequent first. */
   readonly states: readonly (readonly [state: string, count: number])[];
   readonly sources: readonly HomeSource[];
+  /** Of the host itself, as far as it has anything of the kind. */
+  readonly readings: readonly HomeReading[];
   /** Kata sandboxes that run. */
   readonly sandboxes: number;
   /** Processes looked at by the last rescan, and how many of them may not be looked into. */
@@ -82,6 +95,7 @@ export class HomeReporter {
     private readonly registry: Registry,
     private readonly collection: Collection,
     private readonly discovery: Discovery,
+    private readonly ofHost: HostCollection,
     @Inject(INSTANCE_SOURCES) private readonly sources: readonly InstanceSource[],
   ) {
     this.evidence = new Evidence(tables.instances.columns);
@@ -100,6 +114,7 @@ export class HomeReporter {
       total: instances.length,
       states: countStates(instances),
       sources: [...registry.sources.map((status) => this.source(status)), ...this.sourcesOff()],
+      readings: this.ofHost.active.filter(({ outcome }) => outcome !== Outcome.notConfigured).map(reading),
       sandboxes: this.tables.sandboxes.order.rows.length,
       processes: discovery.processes,
       unreadable: discovery.unreadable,
@@ -179,3 +194,13 @@ function countStates(instances: readonly Instance[]): (readonly [string, number]
 
 /** What does not work comes first, then what runs: of many stopped ones only the first rows are shown. */
 const atRest = ({ current, state }: Instance): number => (state === 'degraded' ? 0 : current ? 1 : 2);
+
+function reading({ collector: { about }, outcome }: HostCollectorState): HomeReading {
+  const { reason } = outcomeWords(outcome);
+  return {
+    name: about.name,
+    status: reason === undefined ? 'ok' : 'failing',
+    word: reason === undefined ? 'ok' : reason.replaceAll('_', ' '),
+    about: about.reads.replaceAll('`', ''),
+  };
+}

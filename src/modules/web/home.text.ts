@@ -9,7 +9,7 @@ const FIRST_NUMBER = 4;
 
 /** The same page for a terminal. */
 export function homeText(report: HomeReport): string {
-  const { version, hostName, collectedAt, sources, telemetryPath } = report;
+  const { version, hostName, collectedAt, sources, readings, telemetryPath } = report;
   const links = homeLinks(telemetryPath);
   const width = Math.max(...links.map(({ href }) => href.length));
   const lines = [
@@ -21,6 +21,7 @@ export function homeText(report: HomeReport): string {
       const state = status === 'ok' ? `${some(instances, 'instance')}` : `${status}: ${about}`;
       return `source ${name}: ${state}${problems.length === 0 ? '' : `, ${some(problems.length, 'entry', 'entries')} passed over`}`;
     }),
+    ...readings.map(({ name, word }) => `host ${name}: ${word}`),
     ...advice(report),
     '',
     ...links.map(({ href, what }) => `/${href.padEnd(width)}  ${what}`),

@@ -46,6 +46,12 @@ describe('bridgeReading', () => {
     expect(portOf(bridgeReading(answers({ ports: [counted(3)] }), bridgeOf(before), bridgeOf(before), 0), after)).toBeUndefined();
   });
 
+  it('gives nothing of a kernel device that the database has no index of: it may be its name’s next device already', () => {
+    const bridge = bridgeOf(anInterface('tap0', { ifIndex: null }), anInterface('tap1', { ifIndex: null, ofPort: 5, type: 'system' }));
+    const reading = bridgeReading(answers({ ports: [counted(3), counted(5)] }), bridge, bridge, 0);
+    expect([...reading.ports.keys()]).toEqual([]);
+  });
+
   it('gives nothing of a port that came while the switch answered', () => {
     const reading = bridgeReading(answers({ ports: [counted(3)] }), bridgeOf(), bridgeOf(anInterface('tap0')), 0);
     expect(reading.ports.size).toBe(0);

@@ -1,4 +1,4 @@
-import type { OvsBridge, OvsInterface } from './database.js';
+import { isKernelDevice, type OvsBridge, type OvsInterface } from './database.js';
 import type { AggregateCounters, MeterCounters, PortCounters, TableCounters } from './switch-counters.js';
 
 /** What one bridge may have: bounds for what a switch's answer can cost. */
@@ -15,7 +15,7 @@ export interface BridgeReading {
   readonly meters: readonly MeterCounters[] | null;
   /** null where nobody asked, because there were too many flows. */
   readonly aggregate: AggregateCounters | null;
-  /** Monotonic milliseconds when it was there. */
+  /** Monotonic milliseconds when the switch was asked: nothing of it is older. */
   readonly at: number;
   /** Answered and not kept. */
   readonly dropped: { readonly ports: number; readonly meters: number };
@@ -68,9 +68,11 @@ function portReadings(counted: readonly PortCounters[], before: OvsBridge, after
   const byNumber = new Map(counted.map((one) => [one.number, one]));
   const earlier = before === after ? null : new Map(interfacesOf(before).map((one) => [one.name, one]));
   const readings = new Map<string, PortReading>();
-  for (const { name, ofPort, ifIndex } of interfacesOf(after)) {
+  for (const { name, type, ofPort, ifIndex } of interfacesOf(after)) {
     const counters = ofPort === null ? undefined : byNumber.get(ofPort);
     if (ofPort === null || !counters) continue;
+    // Between two devices of a name the database has none: what is counted may be the next one's already.
+    if (ifIndex === null && isKernelDevice({ type })) continue;
     const was = earlier?.get(name);
     if (earlier && (was?.ofPort !== ofPort || was.ifIndex !== ifIndex)) continue;
     readings.set(name, { ofPort, ifIndex, counters });

@@ -40,6 +40,7 @@ export class BridgeWatch {
   private monitor: FlowMonitor | null = null;
   private hearing: Promise<void> | null = null;
   private askedAt: number | null = null;
+  private answeredAt = Number.NEGATIVE_INFINITY;
   private inRow = 0;
   private isClosed = false;
 
@@ -49,9 +50,14 @@ export class BridgeWatch {
     private readonly tools: WatchTools,
   ) {}
 
-  /** Whether it answered, and whether it is still there: the end of a connection is seen at once. */
-  get isUp(): boolean {
-    return this.outcome === Outcome.ok && this.isConnected;
+  /**
+   * Whether it answered, and whether it is still there: the end of a connection is seen at once. null before the first poll, where we may not
+   * ask, and for one that answered and was not asked again for long, because nobody knows of its database.
+   */
+  get isUp(): boolean | null {
+    if (this.outcome === Outcome.busy || this.outcome === Outcome.notPermitted) return null;
+    if (this.outcome !== Outcome.ok || !this.isConnected) return false;
+    return this.isFresh(this.answeredAt) ? true : null;
   }
 
   /**
@@ -59,8 +65,8 @@ export class BridgeWatch {
    * what it had.
    */
   get reading(): BridgeReading | null {
-    const { last, tools } = this;
-    return last && this.isConnected && tools.now() - last.at <= KEPT_INTERVALS * tools.intervalMs ? last : null;
+    const { last } = this;
+    return last && this.isConnected && this.isFresh(last.at) ? last : null;
   }
 
   /** @param bridge what the database says of it now, to be asked again afterwards; never rejects */
@@ -69,10 +75,11 @@ export class BridgeWatch {
     if (this.isClosed || !before || !this.isDue()) return;
     this.askedAt = this.tools.now();
     try {
-      const answers = await this.ask(before);
+      const { at, ...answers } = await this.ask(before);
       const after = bridge();
       if (this.isClosed || !after) return;
-      this.last = bridgeReading(answers, before, after, this.tools.now());
+      this.last = bridgeReading(answers, before, after, at);
+      this.answeredAt = this.tools.now();
       this.outcome = Outcome.ok;
       this.inRow = 0;
     } catch (error) {
@@ -90,6 +97,11 @@ export class BridgeWatch {
     this.hangUp();
   }
 
+  private isFresh(at: number): boolean {
+    const { intervalMs, now } = this.tools;
+    return now() - at <= KEPT_INTERVALS * intervalMs;
+  }
+
   private get isConnected(): boolean {
     return this.clients.size > 0 && [...this.clients.values()].every(({ isOpen }) => isOpen);
   }
@@ -101,13 +113,14 @@ export class BridgeWatch {
     return tools.now() - askedAt >= pauseMs({ askedAt, inRow, phase: 0 }, tools.intervalMs, 0) - tools.intervalMs / 2;
   }
 
-  private async ask({ protocols }: OvsBridge): Promise<Answers> {
+  private async ask({ protocols }: OvsBridge): Promise<Answers & { readonly at: number }> {
     const plan = bridgePlan(protocols);
     if (!plan) throw new HostError('EPROTONOSUPPORT', `none of its versions ${protocols.join(', ')} is spoken here`);
     const { deadlineMs } = this.tools;
     const ends = performance.now() + deadlineMs;
     const left = (): number => Math.max(1, ends - performance.now());
     await this.connect(plan, left);
+    const at = this.tools.now();
     const [byName, byNumber] = [this.client(plan.tables), this.client(plan.numbers)];
     // Nobody waits for it: one that is silent would use up the time of the others.
     this.hearing ??= this.hear(plan).finally(() => {
@@ -119,7 +132,7 @@ export class BridgeWatch {
       unlessUnsupported(plan.numbers === 1 ? null : byNumber.meters(left())),
     ]);
     const aggregate = flowsOf(tables) <= MAX_SUMMED_FLOWS ? await unlessUnsupported(byName.aggregate(left())) : null;
-    return { tables, ports, meters, aggregate };
+    return { tables, ports, meters, aggregate, at };
   }
 
   private async connect({ tables, numbers }: BridgePlan, left: () => number): Promise<void> {

@@ -14,6 +14,9 @@ export interface OvsBridge {
   readonly ports: readonly OvsPort[];
 }
 
+/** Its name is that of a device in the network namespace of the switch; a port of another kind may be called the same. */
+export const isKernelDevice = ({ type }: Pick<OvsInterface, 'type'>): boolean => type === '' || type === 'system';
+
 export interface OvsPort {
   readonly name: string;
   /** VLAN of an access port, 0 to 4095. */

@@ -16,7 +16,10 @@ const withIds = (name: string, ids: Readonly<Record<string, string>>, more: Part
 /** `vm-1: tap0 by device` for each port that is somebody's. */
 function joined(places: readonly PortPlace[], claims: Readonly<Record<string, Partial<Claim>>>): string[] {
   const whole = new Map(Object.entries(claims).map(([id, claim]) => [id, { ...NOTHING, ...claim }]));
-  return [...joinPorts(places, whole)].flatMap(([id, ports]) =>
+  const joining = joinPorts(places, whole);
+  let step = joining.next();
+  while (!step.done) step = joining.next();
+  return [...step.value].flatMap(([id, ports]) =>
     ports.map(({ place: { iface }, evidence }: { place: PortPlace; evidence: Evidence }) => `${id}: ${iface.name} by ${evidence}`),
   );
 }

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -116,7 +116,7 @@ describe('OvsObserver', () => {
   it('finds nothing where there is no run directory, and nothing to do', async () => {
     await turn();
     expect(first().outcome).toBe(Outcome.notConfigured);
-    expect(observer.bridges()).toEqual([]);
+    expect([observer.bridges(), observer.silence]).toEqual([[], null]);
     expect(OvsdbClient.connect).not.toHaveBeenCalled();
   });
 
@@ -183,7 +183,71 @@ describe('OvsObserver', () => {
     expect([first().outcome, first().isDatabaseUp, first().isSwitchUp]).toEqual([Outcome.gone, false, true]);
     for (let i = 0; i < 3; i++) await turn();
     // Ports may be other ones by now.
-    expect(observer.bridges()).toEqual([]);
+    expect([observer.bridges(), observer.silence]).toEqual([[], Outcome.gone]);
+  });
+
+  it('says of a switch that nobody asks any more neither that it answers nor that it does not', async () => {
+    await listen('db.sock', 'br0.mgmt');
+    await turn();
+    database.isOpen = false;
+    vi.mocked(OvsdbClient.connect).mockRejectedValue(new HostError('ECONNREFUSED', 'gone'));
+    for (let i = 0; i < 5; i++) await turn();
+    expect(first().isSwitchUp).toBe(true);
+    for (let i = 0; i < 5; i++) await turn();
+    expect(first().isSwitchUp).toBeNull();
+    // The end of a connection is seen all the same.
+    bridges[0].isOpen = false;
+    expect(first().isSwitchUp).toBe(false);
+  });
+
+  it('counts the age of what a switch tells from when it was asked', async () => {
+    await listen('db.sock', 'br0.mgmt');
+    await turn();
+    for (const client of bridges) {
+      client.aggregate.mockImplementation(async () => {
+        clock.ms += 400;
+        return { packets: 1, bytes: 2, flows: 2 };
+      });
+    }
+    await turn();
+    expect(observer.bridges()[0].watch.reading?.at).toBe(clock.ms - 400);
+  });
+
+  it('takes a socket at which nobody listens for the end of a switch, not for none', async () => {
+    await listen('db.sock');
+    vi.mocked(OvsdbClient.connect).mockRejectedValue(new HostError('ECONNREFUSED', 'gone'));
+    await turn();
+    expect(first().outcome).toBe(Outcome.gone);
+  });
+
+  it('tells a switch that accepts nobody from one that was never asked', async () => {
+    await listen('db.sock', 'br0.mgmt');
+    await turn();
+    refusal = new HostError('EAGAIN', 'its queue is full');
+    database.isOpen = false;
+    for (const client of bridges) client.isOpen = false;
+    await turn();
+    expect([first().outcome, first().bridges.get('br0')?.outcome, first().isSwitchUp]).toEqual([Outcome.timeout, Outcome.timeout, false]);
+  });
+
+  it('looks for the same directory below /var/run and /run, once, and below path.run', async () => {
+    await listen('db.sock', 'br0.mgmt');
+    observe(['/run/ovs', '/var/run/ovs', '/run/ovs/']);
+    await turn();
+    expect(observer.switches.map(({ directory, outcome }) => [directory, outcome])).toEqual([['/run/ovs', Outcome.ok]]);
+    observe(['/var/run/ovs']);
+    await turn();
+    expect(first().outcome).toBe(Outcome.ok);
+  });
+
+  it('follows a symlink to the run directory, and none in it', async () => {
+    const directory = await listen('db.sock', 'br0.mgmt');
+    symlinkSync(directory, join(root, 'link'));
+    mkdirSync(join(root, 'other'));
+    symlinkSync(join(directory, 'db.sock'), join(root, 'other', 'db.sock'));
+    observe(['/run/link', '/run/other']);
+    await turn();
+    expect(observer.switches.map(({ outcome }) => outcome === Outcome.ok)).toEqual([true, false]);
   });
 
   it('lets go of a bridge that is no more', async () => {
@@ -216,7 +280,7 @@ describe('OvsObserver', () => {
     chownSync(join(directory, 'db.sock'), 4242, 4242);
     chmodSync(join(directory, 'db.sock'), 0o777);
     await turn();
-    expect(first().outcome).toBe(Outcome.notPermitted);
+    expect([first().outcome, first().isDatabaseUp, first().isSwitchUp]).toEqual([Outcome.notPermitted, null, null]);
     // To whom the directory belongs, the sockets may.
     chownSync(directory, 4242, 4242);
     for (let i = 0; i < 3; i++) await turn();

@@ -8,6 +8,7 @@ import type { BridgeWatch } from './bridge-watch.js';
 import type { OvsBridge } from './database.js';
 import { type PlugBoard, PortOwners } from './port-owners.js';
 import { switchNamespace } from './switch-namespace.js';
+import { runPath } from './switch-socket.js';
 import { SwitchWatch } from './switch-watch.js';
 
 /** A bridge as the database has it now, and what it last answered. */
@@ -18,6 +19,7 @@ export interface SeenBridge {
 }
 
 const RUN = '/run/';
+const NEVER_THERE: ReadonlySet<Outcome> = new Set([Outcome.ok, Outcome.busy, Outcome.notConfigured]);
 
 /**
  * All switches of this host: asked when the collector `ovs` has its turn, and known to whoever asks meanwhile. Every switch is asked at the same
@@ -43,8 +45,10 @@ export class OvsObserver implements OnApplicationShutdown {
       ...{ intervalMs: settings.ovsIntervalMs, deadlineMs: settings.ovsDeadlineMs, hasMonitor: settings.ovsFlowMonitor },
       now: () => host.clock.monotonic(),
     };
-    this.switches = [...new Set(settings.ovsDirectories)].map((directory) => {
-      const path = directory.startsWith(RUN) ? host.run(directory.slice(RUN.length)) : directory;
+    // The first spelling of each.
+    const spelled = new Map(settings.ovsDirectories.toReversed().map((directory) => [runPath(directory), directory]));
+    this.switches = [...spelled].reverse().map(([plain, directory]) => {
+      const path = plain.startsWith(RUN) ? host.run(plain.slice(RUN.length)) : plain;
       return new SwitchWatch(directory, path, tools);
     });
   }
@@ -67,6 +71,12 @@ export class OvsObserver implements OnApplicationShutdown {
   /** Every bridge once. */
   bridges(): readonly SeenBridge[] {
     return this.boards().flatMap(({ directory, watched }) => watched.map((one) => ({ directory, ...one })));
+  }
+
+  /** Why a switch that was there shows no ports: nobody knows its database any more. null where there is none such. */
+  get silence(): Outcome | null {
+    const silent = ({ database, outcome }: SwitchWatch): boolean => database === null && !NEVER_THERE.has(outcome);
+    return this.switches.find(silent)?.outcome ?? null;
   }
 
   /** Ports of instances that got no row. */

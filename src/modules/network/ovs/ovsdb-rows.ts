@@ -19,10 +19,13 @@ const ENTRY_BYTES = 64;
 /** The rows of one table by UUID, kept from what the server tells of each. What does not decode, or passes a limit, is not kept. */
 export class OvsdbRows<C extends Columns> {
   private readonly rows = new Map<string, RowOf<C>>();
+  private readonly named: readonly (readonly [string, Column<unknown>])[];
   /** Roughly the bytes of it all. */
   weight = 0;
 
-  constructor(readonly columns: C) {}
+  constructor(readonly columns: C) {
+    this.named = Object.entries(columns);
+  }
 
   get size(): number {
     return this.rows.size;
@@ -40,9 +43,7 @@ export class OvsdbRows<C extends Columns> {
   put(uuid: string, told: unknown): boolean {
     this.remove(uuid);
     if (!isUuid(uuid) || this.rows.size >= ROW_LIMIT) return false;
-    const unset = Object.entries(this.columns).map(([name, column]) => [name, column.unset()]);
-    // One value a column, each made by that column.
-    return this.apply(uuid, Object.fromEntries(unset) as RowOf<C>, told);
+    return this.apply(uuid, null, told);
   }
 
   /** A row of which the columns that are told changed. One that is told in a way that cannot be understood is lost. @returns whether it was taken */
@@ -59,17 +60,19 @@ export class OvsdbRows<C extends Columns> {
     return this.rows.delete(uuid);
   }
 
-  private apply(uuid: string, old: RowOf<C>, told: unknown): boolean {
+  /** @param old null for a row that is new */
+  private apply(uuid: string, old: RowOf<C> | null, told: unknown): boolean {
     const fields = fieldsOf(told);
     if (!fields) return false;
-    const row: Record<string, unknown> = { ...old };
-    for (const [name, column] of Object.entries(this.columns)) {
+    const row: Record<string, unknown> = {};
+    for (const [name, column] of this.named) {
+      row[name] = old ? old[name] : column.unset();
       if (!Object.hasOwn(fields, name)) continue;
       const value = column.decode(fields[name]);
       row[name] = value === undefined ? undefined : column.change(row[name], value);
       if (row[name] === undefined) return false;
     }
-    // The values that were not told are the old ones, and each other is its column's.
+    // One value a column, each made by that column.
     const whole = row as RowOf<C>;
     this.rows.set(uuid, whole);
     this.weight += weightOf(whole);
@@ -79,7 +82,8 @@ export class OvsdbRows<C extends Columns> {
 
 function weightOf(row: Readonly<Record<string, unknown>>): number {
   let weight = ENTRY_BYTES;
-  for (const value of Object.values(row)) {
+  for (const name in row) {
+    const value = row[name];
     if (typeof value === 'string') weight += value.length;
     else if (value instanceof Set) weight += value.size * ENTRY_BYTES;
     else if (value instanceof Map) for (const [key, text] of value) weight += ENTRY_BYTES + String(key).length + String(text).length;

@@ -35,3 +35,22 @@ export class PortLedger {
     }
   }
 }
+
+/** Those of the ports that one instance has and had, by name: so many, then the one that was used longest ago is forgotten. */
+export class PortLedgers {
+  private readonly ledgers = new Map<string, PortLedger>();
+
+  constructor(
+    private readonly slots: number,
+    private readonly limit: number,
+  ) {}
+
+  of(name: string): PortLedger {
+    const ledger = this.ledgers.get(name) ?? new PortLedger(this.slots);
+    this.ledgers.delete(name);
+    this.ledgers.set(name, ledger);
+    const [oldest] = this.ledgers.keys();
+    if (this.ledgers.size > this.limit) this.ledgers.delete(oldest);
+    return ledger;
+  }
+}

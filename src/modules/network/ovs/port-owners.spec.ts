@@ -99,6 +99,39 @@ describe('PortOwners', () => {
     expect(portsOf(subject)).toEqual(['exptap0 by device']);
   });
 
+  it('may pause within every part of a join, and shows what was joined last until it is done', () => {
+    const taps = Array.from({ length: 50 }, (_, i) =>
+      anInterface(`tap${i}`, { ofPort: i + 1, externalIds: new Map([['vm-id', `vm-${i}`]]) }),
+    );
+    const subjects = taps.map((_, i) => subjectWith(`vm-${i}`));
+    update(board(taps));
+    const again = board(taps.slice(0, 49));
+    const updating = owners.update([again])[Symbol.iterator]();
+    let steps = 0;
+    while (!updating.next().done) if (steps++ === 20) expect(portsOf(subjects[49])).toEqual(['tap49 by id']);
+    // One for each claim, and one for each port in what is looked at of it.
+    expect(steps).toBeGreaterThan(140);
+    expect(portsOf(subjects[49])).toEqual([]);
+  });
+
+  it('never puts older knowledge in the place of newer, however two updates take turns', () => {
+    const one = subjectWith('vm-1', tapOf());
+    const slow = owners.update([board([anInterface(TAP)])])[Symbol.iterator]();
+    slow.next();
+    const newer = board([anInterface('gw0')]);
+    update(newer);
+    while (!slow.next().done);
+    expect([portsOf(one), hosts()]).toEqual([[], ['gw0']]);
+    // One that came in the middle has its turn with the next.
+    const half = owners.update([board([anInterface(TAP)])])[Symbol.iterator]();
+    half.next();
+    const later = subjectWith('vm-2');
+    while (!half.next().done);
+    const ids = new Map([['vm-id', 'vm-2']]);
+    update(board([anInterface('x', { externalIds: ids })]));
+    expect(portsOf(later)).toEqual(['x by id']);
+  });
+
   it('forgets an instance', () => {
     const subject = subjectWith('vm-1', tapOf());
     const same = board([anInterface(TAP)]);

@@ -4,6 +4,7 @@ import type { BridgeWatch } from './bridge-watch.js';
 import type { OvsDatabase, OvsInterface } from './database.js';
 import { DeviceLook, type DeviceNames } from './device-names.js';
 import { type Claim, type Evidence, joinPorts, type PortPlace, soleMacs, vhostSockets } from './join.js';
+import { runPath } from './switch-socket.js';
 
 /** What the owners need of one run directory. */
 export interface PlugBoard {
@@ -23,8 +24,6 @@ export interface OwnPort {
 export type HostPort = Omit<OwnPort, 'evidence'>;
 
 const NONE: readonly OwnPort[] = [];
-/** Both name the same directory on every distribution of today. */
-const RUN = /^\/var\/run\//;
 
 /** Whose port each is. Made anew when the database, or what is known of an instance, is another than last time. */
 export class PortOwners {
@@ -34,7 +33,10 @@ export class PortOwners {
   private readonly claims = new Map<Subject, KeptClaim>();
   private owned: ReadonlyMap<Subject, readonly OwnPort[]> = new Map();
   private joinedOf: readonly unknown[] = [];
-  private isStale = true;
+  /** Instances that came, left or were looked at, and how many of those the last join knew. */
+  private changes = 0;
+  private joinedChanges = -1;
+  private begun = 0;
 
   constructor(private readonly host: Host) {}
 
@@ -42,13 +44,13 @@ export class PortOwners {
   attach(subject: Subject): void {
     this.subjects.add(subject);
     this.claims.delete(subject);
-    this.isStale = true;
+    this.changes++;
   }
 
   detach(subject: Subject): void {
     this.subjects.delete(subject);
     this.claims.delete(subject);
-    this.isStale = true;
+    this.changes++;
   }
 
   /** The same list until something changed. */
@@ -56,15 +58,21 @@ export class PortOwners {
     return this.owned.get(subject) ?? NONE;
   }
 
-  /** @param boards each bridge in one of them. Stops after each instance that was looked at, so that the caller may pause */
+  /** @param boards each bridge in one of them. Stops after each instance and each port, so that the caller may pause */
   *update(boards: readonly PlugBoard[]): Iterable<void> {
     const of = boards.flatMap(({ database, namespace, watched }) => [database, namespace, ...watched.map(({ watch }) => watch)]);
     const isSame = of.length === this.joinedOf.length && of.every((one, i) => one === this.joinedOf[i]);
-    if (isSame && !this.isStale && [...this.claims.values()].every(isCurrent)) return;
-    this.isStale = false;
+    const { changes } = this;
+    if (isSame && changes === this.joinedChanges && [...this.claims.values()].every(isCurrent)) return;
+    const turn = ++this.begun;
     if (boards.some(({ database }) => database !== null)) yield* this.claim();
-    this.join(boards);
+    const { owned, hostPorts } = yield* this.join(boards);
+    // During a pause somebody may have begun anew, who knows more.
+    if (turn !== this.begun) return;
+    this.owned = owned;
+    this.hostPorts = hostPorts;
     this.joinedOf = of;
+    this.joinedChanges = changes;
   }
 
   private *claim(): Iterable<void> {
@@ -82,19 +90,19 @@ export class PortOwners {
     }
   }
 
-  private join(boards: readonly PlugBoard[]): void {
+  private *join(boards: readonly PlugBoard[]): Generator<void, Pick<PortOwners, 'hostPorts'> & { readonly owned: PortOwners['owned'] }> {
     const owned = new Map<Subject, OwnPort[]>();
     const hostPorts: HostPort[] = [];
     const placesByBoard = boards.map(({ watched }) => watched.flatMap(({ bridge }) => placesOf(bridge)));
-    const macs = soleMacs(placesByBoard.flat());
+    const macs = yield* soleMacs(placesByBoard.flat());
     for (const [index, { directory, namespace, watched }] of boards.entries()) {
       const places = placesByBoard[index];
       const watches = new Map(watched.map(({ bridge, watch }) => [bridge, watch]));
       const doubtful = new Set<string>();
       const indexes = new Map(places.map(({ iface }) => [iface.name, iface.ifIndex]));
-      const claims = new Map([...this.claims].map(([subject, kept]) => [subject, claimIn(kept, namespace, indexes, doubtful)]));
       const left = new Set(places);
-      for (const [subject, joined] of joinPorts(places, claims, { socketsOf: (iface) => socketsOf(iface, directory), macs })) {
+      const rules = { socketsOf: (iface: OvsInterface) => socketsOf(iface, directory), macs };
+      for (const [subject, joined] of yield* joinPorts(places, claimsIn(this.claims, namespace, indexes, doubtful), rules)) {
         const own = owned.get(subject) ?? [];
         owned.set(subject, own);
         for (const { place, evidence } of joined) {
@@ -108,8 +116,7 @@ export class PortOwners {
         if (watch && !doubtful.has(place.iface.name)) hostPorts.push({ place, watch });
       }
     }
-    this.owned = owned;
-    this.hostPorts = hostPorts;
+    return { owned, hostPorts };
   }
 }
 
@@ -132,17 +139,20 @@ function claimOf(subject: Subject, devices: DeviceNames): KeptClaim {
   const nics = subject.nics ?? [];
   return {
     ...{ subject, version, nics: subject.nics, devices, indexes: new Map() },
-    sockets: nics.flatMap(({ socket }) => (socket === undefined ? [] : [plain(socket)])),
+    sockets: nics.flatMap(({ socket }) => (socket === undefined ? [] : [runPath(socket)])),
     ids: [...new Set([id, record.id, record.uuid, record.sandbox?.id].flatMap((word) => (word ? [word.toLowerCase()] : [])))],
     macs: nics.flatMap(({ mac }) => (mac === undefined ? [] : [mac.toLowerCase()])),
   };
 }
 
+/** Of one switch: its network namespace, which device each name is in its database, and names that turned out to be another one's. */
+type Seen = readonly [namespace: string | null, indexes: ReadonlyMap<string, number | null>, doubtful: Set<string>];
+
 /**
  * What an instance claims at the ports of one switch. A device that was made anew under its old name may be another instance's by now: nothing is
  * claimed by it until the descriptors have been looked at again.
  */
-function claimIn(kept: KeptClaim, namespace: string | null, indexes: ReadonlyMap<string, number | null>, doubtful: Set<string>): Claim {
+function claimIn(kept: KeptClaim, ...[namespace, indexes, doubtful]: Seen): Claim {
   const { subject, devices, indexes: known, sockets, ids, macs } = kept;
   const isStill = (name: string): boolean => {
     const index = indexes.get(name) ?? null;
@@ -157,8 +167,11 @@ function claimIn(kept: KeptClaim, namespace: string | null, indexes: ReadonlyMap
   return { devices: (namespace === null ? [] : (devices.get(namespace) ?? [])).filter(isStill), sockets, ids, macs };
 }
 
-const plain = (path: string): string => path.replace(RUN, '/run/');
+/** One after the other, as they are asked for. */
+function* claimsIn(claims: ReadonlyMap<Subject, KeptClaim>, ...[namespace, indexes, doubtful]: Seen): Generator<readonly [Subject, Claim]> {
+  for (const [subject, kept] of claims) yield [subject, claimIn(kept, namespace, indexes, doubtful)];
+}
 
 /** Of `dpdkvhostuser`, where the switch listens and the VMM connects, the socket is in the run directory under the port's name. */
 const socketsOf = (iface: OvsInterface, directory: string): readonly string[] =>
-  iface.type === 'dpdkvhostuser' ? [plain(`${directory}/${iface.name}`)] : vhostSockets(iface).map(plain);
+  iface.type === 'dpdkvhostuser' ? [runPath(`${directory}/${iface.name}`)] : vhostSockets(iface).map(runPath);

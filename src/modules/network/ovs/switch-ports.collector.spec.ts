@@ -18,6 +18,7 @@ let ports: readonly OwnPort[];
 let watch: SeenWatch;
 let collector: SwitchPortsCollector;
 let dropped: number;
+let silence: Outcome | null;
 const proc = new FakeProc();
 const { clock } = proc;
 afterAll(() => proc.close());
@@ -28,9 +29,13 @@ beforeEach(() => {
   watch = { outcome: Outcome.ok, reading: readingOf(TAP) };
   ports = [anOwnPort(TAP, watch)];
   dropped = 0;
+  silence = null;
   const observer = {
     owners: { attach: () => undefined, detach: () => undefined, of: () => ports },
     update: () => [],
+    get silence() {
+      return silence;
+    },
     droppedOf: (_: unknown, count: number) => {
       dropped = count;
     },
@@ -145,6 +150,18 @@ describe('SwitchPortsCollector', () => {
     expect(tables.switchPorts.order.keys[0].words).toEqual({ bridge: 'br-int', ofPort: 3, vlan: 7, ifaceId: 'shop/web' });
   });
 
+  it('says why ports are not known any more, to an instance that had some', () => {
+    silence = Outcome.timeout;
+    ports = [];
+    expect(collector.concerns(subject)).toBe(false);
+    ports = [anOwnPort(TAP, watch)];
+    sweep();
+    ports = [];
+    expect([collector.concerns(subject), sweep(), rows()]).toEqual([true, Outcome.timeout, {}]);
+    silence = null;
+    expect([collector.concerns(subject), sweep()]).toEqual([false, Outcome.notConfigured]);
+  });
+
   it('concerns nobody without a port, and loses the rows of a port that went', () => {
     expect(collector.concerns(subject)).toBe(true);
     sweep();
@@ -161,6 +178,21 @@ describe('SwitchPortsCollector', () => {
     sweep();
     expect(dropped).toBe(3);
     expect(Object.keys(rows())).toHaveLength(512);
+  });
+
+  it('remembers counters of ports that went, and not of more of them than it may have', () => {
+    sweep();
+    const turn = (names: readonly string[]): void => {
+      ports = names.map((name) => anOwnPort(anInterface(name, { ifIndex: 44 })));
+      sweep();
+    };
+    turn(['other']);
+    turn(['tap0', 'other']);
+    // Both lives of it.
+    expect(rows().tap0.tx_bytes).toBe(2200);
+    for (let i = 0; i < 1100; i++) turn([`port${i}`, 'other']);
+    turn(['tap0', 'other']);
+    expect([rows().tap0.tx_bytes, rows().other.tx_bytes]).toEqual([1100, 1100]);
   });
 
   it('is there without anybody who asks switches', () => {

@@ -3,13 +3,13 @@ import { Host } from '../../../host/host.js';
 import type { Collector, CollectorAbout, Subject } from '../../../model/collector.js';
 import { counter, gauge, type Metric, metric } from '../../../model/metric.js';
 import { Outcome } from '../../../model/outcome.js';
-import { PartRows } from '../../../model/part-rows.js';
+import { MAX_PARTS, PartRows } from '../../../model/part-rows.js';
 import type { Column } from '../../../model/table.js';
 import { type PartWords, Tables } from '../../../model/tables.js';
 import { type BridgeReading, portOf } from './bridge-reading.js';
 import { externalId } from './join.js';
 import { OvsObserver } from './observer.js';
-import { PortLedger } from './port-ledger.js';
+import { PortLedgers } from './port-ledger.js';
 import type { OwnPort } from './port-owners.js';
 import type { PortCounters } from './switch-counters.js';
 
@@ -50,6 +50,8 @@ const turned = (port: PortCounters): readonly (number | null)[] => [
   ...[port.txErrors, port.rxErrors, port.txDrops, port.rxDrops],
 ];
 const SLOTS = Object.keys(COUNTERS).length;
+/** Of one instance: of all ports that it may have, and of as many that it had. */
+const MAX_LEDGERS = 2 * MAX_PARTS;
 
 /** What was put into the rows of an instance last time. */
 interface Shown {
@@ -75,7 +77,7 @@ export class SwitchPortsCollector implements Collector {
   private readonly state;
   private readonly rows: PartRows;
   private readonly shown = new Map<Subject, Shown>();
-  private readonly ledgers = new Map<Subject, Map<string, PortLedger>>();
+  private readonly ledgers = new Map<Subject, PortLedgers>();
 
   constructor(
     private readonly tables: Tables,
@@ -99,15 +101,16 @@ export class SwitchPortsCollector implements Collector {
     this.observer?.owners.attach(subject);
   }
 
+  /** Also an instance whose ports nobody can tell any more. */
   concerns(subject: Subject): boolean {
-    return this.ports(subject).length > 0;
+    return this.ports(subject).length > 0 || this.whyLost(subject) !== null;
   }
 
   /** Who the ports are stays known while a switch does not answer; its outcome then says why there are no counters. */
   collect(subject: Subject): Outcome {
     if (!subject.process) return Outcome.gone;
     const ports = this.ports(subject);
-    if (ports.length === 0) return Outcome.notConfigured;
+    if (ports.length === 0) return this.whyLost(subject) ?? Outcome.notConfigured;
     const now = this.host.clock.monotonic();
     const readings = ports.map(({ watch }) => watch.reading);
     const known = this.shown.get(subject);
@@ -131,6 +134,11 @@ export class SwitchPortsCollector implements Collector {
     this.shown.delete(subject);
     this.ledgers.delete(subject);
     this.rows.clear(subject);
+  }
+
+  /** Of an instance that had ports, while a switch does not tell whose its ports are; else null. */
+  private whyLost(subject: Subject): Outcome | null {
+    return this.ledgers.has(subject) ? (this.observer?.silence ?? null) : null;
   }
 
   private ports(subject: Subject): readonly OwnPort[] {
@@ -164,7 +172,7 @@ export class SwitchPortsCollector implements Collector {
     if (!port) return null;
     const { linkState } = place.iface;
     this.state.link.back[row] = linkState === null ? Number.NaN : Number(linkState === 'up');
-    const ledger = this.ledgerOf(subject, `${place.bridge.name}/${place.iface.name}`);
+    const ledger = this.ledgersOf(subject).of(`${place.bridge.name}/${place.iface.name}`);
     // A device of the kernel counts for itself, whatever number the switch gives it.
     const own = port.ifIndex === null ? `port ${port.ofPort}` : `device ${port.ifIndex}`;
     const now = turned(port.counters).map((value) => value ?? Number.NaN);
@@ -172,12 +180,10 @@ export class SwitchPortsCollector implements Collector {
     return reading;
   }
 
-  private ledgerOf(subject: Subject, name: string): PortLedger {
-    const ledgers = this.ledgers.get(subject) ?? new Map<string, PortLedger>();
+  private ledgersOf(subject: Subject): PortLedgers {
+    const ledgers = this.ledgers.get(subject) ?? new PortLedgers(SLOTS, MAX_LEDGERS);
     this.ledgers.set(subject, ledgers);
-    const ledger = ledgers.get(name) ?? new PortLedger(SLOTS);
-    ledgers.set(name, ledger);
-    return ledger;
+    return ledgers;
   }
 }
 

@@ -1,7 +1,15 @@
+import { normalize } from 'node:path';
 import { withHeldSocket } from '../../../host/held-socket.js';
-import { whatIs } from '../../../host/strangers.js';
+import { resolvePath, whatIs } from '../../../host/strangers.js';
 
 const LONGEST_NAME = 255;
+const VAR_RUN = /^\/var\/run\//;
+
+/** A path as the host of today has it: `/var/run` is a link to `/run` on every distribution. Without the slash at its end. */
+export const runPath = (path: string): string =>
+  normalize(path)
+    .replace(VAR_RUN, '/run/')
+    .replace(/(?<=.)\/$/, '');
 
 /** Bridges are named by whoever may write to the database: a name is put into a path only where it can be no more than the name of a file. */
 export const isOnePathPart = (name: string): boolean =>
@@ -19,7 +27,9 @@ export async function withSwitchSocket<T>(
   left: () => number,
   connect: (path: string) => Promise<T>,
 ): Promise<T> {
-  const { owner } = await whatIs(directory);
+  // The operator named it, and some distributions have a symlink there; what is in it is followed nowhere.
+  const real = await resolvePath(directory);
+  const { owner } = await whatIs(real);
   const owners = [0, process.getuid?.() ?? 0, owner];
-  return withHeldSocket({ directory, name, owners }, left, ({ path }) => connect(path));
+  return withHeldSocket({ directory: real, name, owners }, left, ({ path }) => connect(path));
 }

@@ -3,7 +3,7 @@ import { Outcome } from '../../../model/outcome.js';
 import { BridgeWatch, KEPT_INTERVALS, type WatchTools } from './bridge-watch.js';
 import type { OvsBridge, OvsDatabase } from './database.js';
 import { OvsdbClient, type OvsdbLimits } from './ovsdb-client.js';
-import { outcomeOfSwitch } from './switch-outcome.js';
+import { isNowhere, outcomeOfSwitch } from './switch-outcome.js';
 import { isOnePathPart, withSwitchSocket } from './switch-socket.js';
 
 const SOCKET = 'db.sock';
@@ -37,14 +37,19 @@ export class SwitchWatch {
     return client && tools.now() - this.provenAt <= KEPT_INTERVALS * tools.intervalMs ? client.database() : null;
   }
 
-  get isDatabaseUp(): boolean {
+  /** null where we may not ask. */
+  get isDatabaseUp(): boolean | null {
+    if (this.outcome === Outcome.notPermitted) return null;
     return this.outcome === Outcome.ok && this.client?.isOpen === true;
   }
 
   /** null where nothing tells: it has no bridge, or none that we know of. */
   get isSwitchUp(): boolean | null {
-    const bridges = [...this.bridges.values()];
-    return bridges.length === 0 || bridges.every(({ outcome }) => outcome === Outcome.busy) ? null : bridges.some(({ isUp }) => isUp);
+    // A bridge with which we have no language in common is one of a switch that works.
+    const spoken = [...this.bridges.values()].filter(({ outcome }) => outcome !== Outcome.unsupported);
+    const answers = spoken.map(({ isUp }) => isUp);
+    if (answers.includes(true)) return true;
+    return answers.includes(false) ? false : null;
   }
 
   /** Bridges that are watched, as the database tells of them now. */
@@ -90,6 +95,7 @@ export class SwitchWatch {
       this.inRow = 0;
     } catch (error) {
       const outcome = outcomeOfSwitch(error);
+      this.wasThere ||= outcome === Outcome.gone && !isNowhere(error);
       this.outcome = outcome === Outcome.gone && !this.wasThere ? Outcome.notConfigured : outcome;
       if (outcome !== Outcome.gone) this.inRow++;
     }
