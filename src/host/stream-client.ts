@@ -10,9 +10,8 @@ export interface StreamListener {
   /** What came, in pieces of any size. @throws to end the connection: `ended` then hears the error */
   bytes(piece: Buffer): void;
   /**
-   * Once, when the other side closed (ECONNRESET), the system gave up the connection, the budget was passed (EFBIG), it does not
-   * read (EAGAIN), or `bytes` threw; nothing
-   * comes after it, and the connection is closed.
+   * Once, when the other side closed (ECONNRESET), the system gave up the connection, the budget was passed (EFBIG), it does not read
+   * (EAGAIN), or `bytes` threw; nothing comes after it, and the connection is closed.
    */
   ended(error: Error): void;
 }

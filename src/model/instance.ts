@@ -40,6 +40,8 @@ export interface Nic {
   readonly kind: NicKind;
   /** Host interface name; missing where the kind has none or it is not known yet. */
   readonly name?: string;
+  /** Of a tap: a descriptor through which the process was seen to hold the interface, to ask again whether it does. */
+  readonly descriptor?: number;
   readonly mac?: string;
   /** The VMM's own id for the device (`-netdev id=`, `iface_id`). */
   readonly device?: string;

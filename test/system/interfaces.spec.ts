@@ -110,6 +110,12 @@ describeWith('interfaces of a VM', [...BASICS, builtAgent, iproute, kvm, qemu, t
     const [vm, other] = [await qemuNamed('first'), await qemuNamed('second')];
     const [id, otherId] = [await idOf(vm), await idOf(other)];
     await vm.plug(tap);
+    // Down and without IPv6 it is on no list of devices: its index is told later.
+    await statsWhen(
+      id,
+      'the tap, switched off',
+      ({ network, network_tx_bytes }) => network.interfaces.length === 1 && network_tx_bytes === 0,
+    );
     up();
     await vm.transmit(tap, 5, 300);
     await statsWhen(id, 'the tap', ({ network_tx_bytes }) => network_tx_bytes === 1500);

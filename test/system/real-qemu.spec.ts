@@ -96,8 +96,9 @@ describeWith('a real QEMU under KVM', [...BASICS, builtAgent, qemu, kvm, tun, co
     const { collectors } = await agent.stats(uuid);
     const words = Object.entries(collectors).filter(([, { outcome }]) => outcome !== 'ok');
 
-    // vhost-net is off; smaps is only read when asked for; its monitor is not for the agent.
+    // It is in the host's namespace; vhost-net is off; smaps is only read when asked for; its monitor is not for the agent.
     expect(words.map(([name, { reason }]) => `${name} ${reason}`).toSorted()).toEqual([
+      'instance_conntrack unsupported',
       'memory_breakdown not_configured',
       'pss not_configured',
       'vhost not_configured',

@@ -126,3 +126,13 @@ it('reads nothing any more once it is stopped, also where a reading was under wa
   expect([timed.readings, other.readings]).toEqual([1, 1]);
   expect([swept, timed, other, off].map(({ isClosed }) => isClosed)).toEqual([true, true, true, false]);
 });
+
+it('closes the others where one throws at its end', () => {
+  swept.close = () => {
+    throw new Error('defect');
+  };
+  collection.stop();
+  expect([timed.isClosed, other.isClosed]).toEqual([true, true]);
+  expect(defects).toEqual(['swept']);
+  swept.close = () => undefined;
+});

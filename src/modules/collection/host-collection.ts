@@ -65,7 +65,14 @@ export class HostCollection {
   stop(): void {
     this.isStopped = true;
     for (const timer of this.timers.values()) clearTimeout(timer);
-    for (const { collector } of this.active) collector.close?.();
+    for (const state of this.active) {
+      try {
+        state.collector.close?.();
+      } catch (error) {
+        state.unexpected++;
+        this.report(state.collector.about.name, error);
+      }
+    }
   }
 
   private of(tier: 'sweep' | 'timer'): readonly HostCollectorState[] {

@@ -3,6 +3,7 @@ import type { HeldDirectory } from '../../host/held.js';
 import type { Host } from '../../host/host.js';
 import type { Slicer } from '../../host/slicer.js';
 import type { TapDescriptor } from '../hypervisor/driver.js';
+import { parseTapName } from '../procfs/fdinfo.js';
 import { parseListeningSockets } from '../procfs/unix-sockets.js';
 
 const CMDLINE_BYTES = 1 << 20;
@@ -77,8 +78,7 @@ function readTap(directory: HeldDirectory, fd: number, link: string, cache: Scan
   const macvtap = /^\/dev\/tap(\d+)$/.exec(link)?.[1];
   if (macvtap !== undefined) return { fd, kind: 'macvtap', ...named(cache.interfaceName(macvtap)) };
   if (!link.endsWith('/net/tun') && !isTunDevice(directory, fd, link)) return undefined;
-  const name = /^iff:[ \t]*(\S+)$/m.exec(tryText(directory, `fdinfo/${fd}`))?.[1];
-  return { fd, kind: 'tap', ...named(name) };
+  return { fd, kind: 'tap', ...named(parseTapName(tryText(directory, `fdinfo/${fd}`))) };
 }
 
 const named = (name: string | undefined): { name?: string } => (name === undefined ? {} : { name });

@@ -139,8 +139,8 @@ describe('tap queues', () => {
     for (const fd of [3, 4]) proc.write(`7/fdinfo/${fd}`, 'pos:\t0\nflags:\t0104002\nmnt_id:\t26\niff:\ttap0\n');
     proc.write('7/fdinfo/5', 'pos:\t0\niff:\ttap1\n');
     expect((await list())[0].nics).toMatchObject([
-      { kind: 'tap', name: 'tap0' },
-      { kind: 'tap', name: 'tap1' },
+      { kind: 'tap', name: 'tap0', descriptor: 3 },
+      { kind: 'tap', name: 'tap1', descriptor: 5 },
     ]);
   });
 

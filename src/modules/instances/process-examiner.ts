@@ -1,7 +1,7 @@
 import type { HeldDirectory } from '../../host/held.js';
 import type { Host } from '../../host/host.js';
 import type { Slicer } from '../../host/slicer.js';
-import type { Hypervisor, InstanceRecord } from '../../model/instance.js';
+import type { Hypervisor, InstanceRecord, Nic } from '../../model/instance.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import { Stat } from '../../model/process.js';
 import type { HypervisorDriver, ProcessEvidence } from '../hypervisor/driver.js';
@@ -106,6 +106,7 @@ export class ProcessExaminer {
     const { pid, startTicks } = process;
     const record = {
       ...description,
+      ...(description.nics ? { nics: description.nics.map((nic) => throughDescriptor(nic, evidence)) } : {}),
       hypervisor: driver.name,
       process: { pid, startTicks },
     };
@@ -140,4 +141,10 @@ export class ProcessExaminer {
     const full = /^[0-9a-fA-F]{4}:/.test(address) ? address : `0000:${address}`;
     return this.host.tryReadText(this.host.sys('bus', 'pci', 'devices', full, 'class'), 32)?.trim();
   }
+}
+
+/** A tap's name came from one of its descriptors; which one is told on, so that it can be asked again. */
+function throughDescriptor(nic: Nic, { taps }: ProcessEvidence): Nic {
+  const held = taps.find(({ kind, name }) => kind === 'tap' && name !== undefined && name === nic.name);
+  return held && nic.kind === held.kind ? { ...nic, descriptor: held.fd } : nic;
 }

@@ -21,6 +21,10 @@ export interface Claim {
   readonly device: Device;
   readonly ledger: InterfaceLedger;
   readonly yields: boolean;
+  /** What the machine's count of device changes was before all this was looked at; NaN where it has none. */
+  readonly changes: number;
+  /** Asks whether the process holds the interface of this name now; undefined where that cannot be asked. */
+  isHeld(): boolean | undefined;
 }
 
 /**
@@ -43,6 +47,9 @@ export class Attachment implements Watcher {
   isRivalled: boolean;
   private device: Device;
   private isDoubtful: boolean;
+  /** As of this count of device changes it was sure which device it is; since then, some came or went and nothing told. */
+  private sureAt: number;
+  private isUnsure = false;
   private hasBegun = false;
   private readonly reading = guestCounters();
   /** The pass in which its line was last seen, and in which it was seen and did not parse. */
@@ -60,7 +67,10 @@ export class Attachment implements Watcher {
     this.name = key.name;
     this.kind = kind;
     this.door = door;
-    this.yields = this.isRivalled = this.isDoubtful = yields;
+    this.yields = this.isRivalled = yields;
+    // Or it was given away since its NICs were looked at.
+    this.isDoubtful = yields || claim.isHeld() === false;
+    this.sureAt = claim.changes;
     this.namespace = namespace;
     this.ledger = ledger;
     this.nics = owner.nics;
@@ -78,11 +88,20 @@ export class Attachment implements Watcher {
     this.isRivalled = this.isDoubtful = true;
   }
 
-  identify(index: number): void {
+  identify(index: number, changes: number): void {
+    const isUnchanged = changes === this.sureAt;
     // A device that is down on a host without IPv6 is on no list.
-    if (Number.isNaN(index) || index === this.device.index) return;
-    if (!Number.isNaN(this.device.index)) this.isDoubtful = true;
-    else this.device = { ...this.device, index };
+    this.isUnsure = Number.isNaN(index) && !isUnchanged;
+    if (Number.isNaN(index)) return;
+    this.sureAt = changes;
+    if (!Number.isNaN(this.device.index)) this.isDoubtful ||= index !== this.device.index;
+    else if (isUnchanged || this.claim.isHeld() === true) this.device = { ...this.device, index };
+    else this.isDoubtful = true;
+  }
+
+  get isUnidentified(): boolean {
+    if (!(this.isUnsure || Number.isNaN(this.device.index)) || this.isDoubtful || this.seen !== this.now()) return false;
+    return !this.hasBegun || this.ledger.isBehind(this.reading);
   }
 
   malformed(): void {
@@ -98,11 +117,18 @@ export class Attachment implements Watcher {
   settle(): Outcome {
     if (!isCounted(this.kind)) return Outcome.unsupported;
     if (this.seen !== this.now()) return this.whyUnseen();
+    if (this.isUnsure && !this.isProven()) this.isDoubtful = true;
     if (this.isDoubtful) return Outcome.gone;
     if (!this.hasBegun) this.begin();
     else if (this.ledger.isAhead(this.reading)) return this.whyUnseen();
     this.ledger.take(this.reading);
     return Outcome.ok;
+  }
+
+  /** That it may be counted although no list has it: nothing went through it, it is held, or its name is all that was ever known of it. */
+  private isProven(): boolean {
+    if (this.hasBegun && !this.ledger.isBehind(this.reading)) return true;
+    return this.claim.isHeld() ?? Number.isNaN(this.index);
   }
 
   private begin(): void {

@@ -8,6 +8,7 @@ import { Attachment } from './interface-attachment.js';
 import { type Device, InterfaceLedger } from './interface-ledger.js';
 import type { InterfaceLedgers } from './interface-ledgers.js';
 import type { Found, Namespaces } from './namespaces.js';
+import { isStillHeld } from './tap-descriptor.js';
 
 /** A NIC and where its interface was found. */
 interface Place {
@@ -47,12 +48,13 @@ export class InterfaceClaims {
     ledgers: InterfaceLedgers,
     before: readonly Attachment[],
   ): readonly Attachment[] {
+    const changes = this.namespaces.deviceChanges();
     const places = (subject.nics ?? []).map((nic, place) => this.place(subject, process, nic, place, before));
     const counted = places.filter(({ nic, key }) => isCounted(nic.kind) && key.name !== '');
     const assigned = ledgers.assign(counted.map(({ device }) => device));
     return places.map((place) => {
       const ledger = assigned[counted.indexOf(place)] ?? new InterfaceLedger(place.device);
-      return this.attach(subject, process, place, ledger);
+      return this.attach(subject, process, place, ledger, changes);
     });
   }
 
@@ -71,6 +73,7 @@ export class InterfaceClaims {
     process: HeldProcess,
     { key, row, nic, found, device, old }: Place,
     ledger: InterfaceLedger,
+    changes: number,
   ): Attachment {
     const namespace = found?.namespace ?? null;
     const isOldNews = old?.isRivalled === true && old.nics === subject.nics;
@@ -88,6 +91,8 @@ export class InterfaceClaims {
         ledger,
         // Whoever claimed it knew more than is known now; for as long as they do, it is theirs.
         yields: isOldNews && namespace?.isWatchedByOther(key.name, subject) === true,
+        changes,
+        isHeld: () => isStillHeld(process, nic),
       },
       this.now,
     );

@@ -33,6 +33,12 @@ export class InterfaceLedger {
 
   constructor(public device: Device) {}
 
+  /** Whether anything was counted since the last reading taken. */
+  isBehind(reading: GuestCounters): boolean {
+    for (const slot of GROWING) if (reading[slot] > this.last[slot]) return true;
+    return false;
+  }
+
   /** Whether the reading is of another device than the last one: no device's own counters go back. */
   isAhead(reading: GuestCounters): boolean {
     for (const slot of GROWING) if (reading[slot] < this.last[slot]) return true;

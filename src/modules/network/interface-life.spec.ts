@@ -8,7 +8,7 @@ import { NetworkCollector } from './network.collector.js';
 
 const HEADS = 'Inter-|   Receive   |  Transmit\n face |bytes    packets|bytes    packets\n    lo: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n';
 
-/** Devices of one namespace by name: index, and the bytes that the guest received. */
+/** Devices of one namespace by name: index, NaN for one that is on no list, and the bytes that the guest received. */
 type Devices = Readonly<Record<string, readonly [index: number, bytes: number]>>;
 
 let proc: FakeProc;
@@ -29,12 +29,15 @@ afterEach(async () => {
 /** Both processes are in this namespace. @param announced whether the machine says that devices came or went */
 function have(devices: Devices, { announced = true } = {}): void {
   const lines = Object.entries(devices).map(([name, [, bytes]]) => `${name}: ${bytes * 2} 2 0 0 0 0 0 0 ${bytes} 1 0 0 0 0 0 0\n`);
-  const listed = Object.entries(devices).map(([name, [index]]) => `${index}    ${name} 1     0     333300000001\n`);
+  const listed = Object.entries(devices).map(([name, [index]]) =>
+    Number.isNaN(index) ? '' : `${index}    ${name} 1     0     333300000001\n`,
+  );
   proc.write('7/net/dev', HEADS + lines.join(''));
   proc.write('7/net/dev_mcast', listed.join(''));
   if (announced) changes++;
   proc.write('sys/kernel/uevent_seqnum', `${changes}\n`);
 }
+const OFF_LIST = Number.NaN;
 const taps = (...names: readonly string[]): readonly Nic[] => names.map((name) => ({ kind: 'tap', name }));
 const vm = (id: string, pid: number, nics: readonly Nic[]): InstanceRecord => ({ id, process: { pid }, nics });
 
@@ -128,6 +131,79 @@ describe('an interface whose device was made anew', () => {
     expect(total()).toBeNull();
   });
 
+  it('is not even begun with where it is given away between the look at its VM’s descriptors and the sweep', async () => {
+    const held: readonly Nic[] = [{ kind: 'tap', name: 'tap0', descriptor: 3 }];
+    const holds = (name: string): void => proc.write('7/fdinfo/3', `pos:\t0\niff:\t${name}\n`);
+    holds('tap0');
+    have({ tap0: [5, 1000] });
+    await turn(vm('a', 7, held));
+    expect(total()).toBe(1000);
+    have({ tap0: [6, 50_000] });
+    holds('');
+    await turn(vm('a', 7, [{ ...held[0] }]));
+    await sweep();
+    expect([total(), interfaces()]).toEqual([null, UNKNOWN]);
+    have({ tap0: [7, 3] });
+    holds('tap0');
+    await turn(vm('a', 7, [{ ...held[0] }]));
+    expect(total()).toBe(1003);
+  });
+
+  it('is counted while no list has it, for as long as its VM holds it', async () => {
+    proc.write('7/fdinfo/3', 'pos:\t0\niff:\ttap0\n');
+    have({ tap0: [OFF_LIST, 0] });
+    await turn(vm('a', 7, [{ kind: 'tap', name: 'tap0', descriptor: 3 }]));
+    for (const [index, bytes] of [
+      [OFF_LIST, 10],
+      [5, 20],
+      [OFF_LIST, 30],
+    ]) {
+      have({ tap0: [index, bytes] });
+      await sweep();
+      expect(total()).toBe(bytes);
+    }
+    proc.write('7/fdinfo/3', 'pos:\t0\n');
+    have({ tap0: [OFF_LIST, 40] });
+    await sweep();
+    expect(total()).toBeNull();
+  });
+
+  it('is looked for in every sweep where the machine does not tell', async () => {
+    have({ tap0: [5, 1000] });
+    rmSync(join(proc.root, 'sys/kernel/uevent_seqnum'));
+    await turn(vm('a', 7, taps('tap0')));
+    have({ tap0: [6, 50_000] });
+    rmSync(join(proc.root, 'sys/kernel/uevent_seqnum'));
+    await sweep();
+    expect(total()).toBeNull();
+  });
+
+  it('is known by an index that is told later, and not by that of the next device', async () => {
+    have({ tap0: [OFF_LIST, 0] });
+    await turn(vm('a', 7, taps('tap0')));
+    // Switched on, which is no coming or going.
+    have({ tap0: [5, 1000] }, { announced: false });
+    await sweep();
+    expect(total()).toBe(1000);
+    have({ tap0: [6, 50_000] });
+    await sweep();
+    expect(total()).toBeNull();
+  });
+
+  it('is not taken for the one before it where it was on no list when it came', async () => {
+    for (const before of [5, OFF_LIST]) {
+      await turn();
+      have({ tap0: [before, 0] });
+      await turn(vm('a', 7, taps('tap0')));
+      have({ tap0: [OFF_LIST, 0] });
+      await sweep();
+      expect(total()).toBe(0);
+      have({ tap0: [9, 5000] }, { announced: false });
+      await sweep();
+      expect(total()).toBeNull();
+    }
+  });
+
   it('begins from nothing for another VMM of the instance', async () => {
     have({ tap0: [5, 1000] });
     await turn(vm('a', 7, taps('tap0')));
@@ -206,6 +282,18 @@ describe('a device that goes from one VM to another', () => {
       await sweep();
       expect(total(id)).toBe(expected);
     }
+  });
+
+  it('is remembered while it is on no list', async () => {
+    await turn(A, vm('b', 8, taps('lo')));
+    have({ tap0: [OFF_LIST, 1000] });
+    await turn(vm('a', 7, []), vm('b', 8, taps('lo')));
+    have({ tap0: [5, 1000] });
+    await turn(vm('a', 7, []), vm('b', 8, taps('lo', 'tap0')));
+    expect(interfaces('b')).toEqual([
+      ['lo', 1, 1],
+      ['tap0', 0, 1],
+    ]);
   });
 
   it('stays with the one that claimed it last, for as long as nobody knows more', async () => {

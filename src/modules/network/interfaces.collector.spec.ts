@@ -1,8 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeProc } from '../../../test/fake-proc.js';
+import { errno } from '../../../test/fake-process.js';
 import { House } from '../../../test/house.js';
 import type { Nic } from '../../model/instance.js';
 import { outcomeWords } from '../../model/outcome.js';
+import { ProcfsProcess } from '../procfs/held-process.js';
 import { InterfacesCollector } from './interfaces.collector.js';
 import { NetworkCollector } from './network.collector.js';
 
@@ -94,6 +96,16 @@ describe('interfaces', () => {
     device('../x', { ifindex: '5', mtu: '1500' });
     await tell({ kind: 'tap', name: '../x' });
     expect([outcome(), facts()]).toEqual(['absent gone', [['../x', Number.NaN, undefined]]]);
+  });
+
+  it('says why nobody knows of any: we may not look', async () => {
+    const counts = vi.spyOn(ProcfsProcess.prototype, 'descriptorCount').mockImplementation(() => {
+      throw errno('EACCES');
+    });
+    house.told.records = [{ id: 'vm-1', process: { pid: 7 } }];
+    await house.turn();
+    counts.mockRestore();
+    expect(outcome()).toBe('absent not_permitted');
   });
 
   it('is not configured without an interface, nor without the collector that finds them', async () => {

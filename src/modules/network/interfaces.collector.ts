@@ -8,6 +8,7 @@ import { isCounted } from './direction.js';
 import type { Attachment } from './interface-attachment.js';
 import { type InterfaceFacts, isInterfaceName, OPERSTATES, readFacts } from './interface-facts.js';
 import { type InterfacesByRow, interfacesOf } from './interface-registry.js';
+import { whyUnknown } from './unknown-nics.js';
 
 const identity = 'interface';
 
@@ -82,7 +83,7 @@ export class InterfacesCollector implements Collector {
     if (!subject.process) return Outcome.gone;
     const interfaces = this.interfaces.get(subject.row);
     // Without `network` nobody found them.
-    if (!interfaces) return subject.nics ? Outcome.notConfigured : Outcome.unsupported;
+    if (!interfaces) return subject.nics ? Outcome.notConfigured : whyUnknown(subject.process);
     if (interfaces.length === 0) return Outcome.notConfigured;
     let outcome: Outcome = Outcome.ok;
     for (const one of interfaces) {

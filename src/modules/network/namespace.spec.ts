@@ -33,6 +33,7 @@ class FakeWatcher implements Watcher {
   readonly taken: number[][] = [];
   readonly identified: number[] = [];
   readonly yields = false;
+  readonly isUnidentified = false;
   broken = 0;
 
   constructor(
@@ -169,7 +170,13 @@ describe('NetworkNamespace', () => {
   });
 
   describe('tells which device has a name', () => {
-    const LISTED = ['2    eth0            1     0     01005e000001', '7    exptap0         1     0     333300000001', ''].join('\n');
+    const LISTED = [
+      '2    eth0            1     0     01005e000001',
+      '2    eth0            1     0     333300000001',
+      '7    exptap0         1     0     333300000001',
+      '7200 7               1     0     333300000001',
+      '',
+    ].join('\n');
     const door =
       (listed: string, identity = 'fake'): Door =>
       (which) => {
@@ -178,7 +185,7 @@ describe('NetworkNamespace', () => {
         return Object.assign(opened, { identity: () => identity });
       };
     const drain = (): boolean => {
-      const steps = namespace.identify();
+      const steps = namespace.identify(1);
       let step = steps.next();
       while (!step.done) step = steps.next();
       return step.value;
@@ -190,14 +197,14 @@ describe('NetworkNamespace', () => {
       const open = new FakeWatcher('exptap0', 'tap', door(LISTED));
       for (const watcher of [closed, moved]) namespace.watch(watcher);
       expect(drain()).toBe(false);
-      expect([closed.identified, moved.identified]).toEqual([[], []]);
+      expect([closed.identified, moved.identified]).toEqual([[NONE], [NONE]]);
       namespace.watch(open);
       expect(drain()).toBe(true);
-      expect([closed.identified, moved.identified, open.identified]).toEqual([[NONE], [2], [7]]);
+      expect([closed.identified, moved.identified, open.identified]).toEqual([[NONE, NONE], [NONE, 2], [7]]);
     });
 
     it('once until it is to be forgotten, and never of a table that is cut', () => {
-      expect(namespace.indexOf('exptap0', door(LISTED))).toBe(7);
+      expect(['exptap0', '7', 'eth0'].map((name) => namespace.indexOf(name, door(LISTED)))).toEqual([7, 7200, 2]);
       expect(namespace.indexOf('exptap0', door(''))).toBe(7);
       namespace.forgetNames();
       expect(namespace.indexOf('exptap0', door(LISTED.slice(0, -1)))).toBeNaN();
@@ -205,11 +212,16 @@ describe('NetworkNamespace', () => {
       expect(namespace.indexOf('exptap0', nothing)).toBeNaN();
     });
 
-    it('and forgets whose the devices were that are gone', () => {
+    it('and forgets whose the devices were that are gone, the oldest of very many', () => {
       namespace.watch(new FakeWatcher('exptap0', 'tap', door(LISTED)));
       namespace.owners.set(7, 'a').set(8, 'b');
       drain();
-      expect([...namespace.owners]).toEqual([[7, 'a']]);
+      expect([...namespace.owners.keys()]).toEqual([7, 8]);
+      for (let index = 9; index <= 1032; index++) namespace.owners.set(index, 'c');
+      drain();
+      expect([namespace.owners.size, namespace.owners.has(7), namespace.owners.has(8), namespace.owners.has(1032)]).toEqual([
+        ...[1025, true, false, true],
+      ]);
     });
   });
 

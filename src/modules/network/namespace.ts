@@ -6,6 +6,11 @@ import { parseIndexLine } from './interface-index.js';
 import { nameEnd, nameStart, parseCounters } from './net-dev.js';
 import { tableLines } from './table-lines.js';
 
+/** Devices of which it is remembered whose they were while they are on no list: they may be down. */
+const MAX_UNLISTED = 1024;
+
+const BLANK = 32;
+
 const host = hostCounters();
 const guest = guestCounters();
 
@@ -23,8 +28,10 @@ export interface Watcher {
   readonly yields: boolean;
   /** Somebody else claims the interface of this name, on newer knowledge. */
   rivalled(): void;
-  /** Which device has the name, as of now. */
-  identify(index: number): void;
+  /** Which device has the name, as of now; NaN where nothing tells it. @param changes the machine's count of device changes, before */
+  identify(index: number, changes: number): void;
+  /** It was counted in this pass, and may not be until it is told which device it is. */
+  readonly isUnidentified: boolean;
   take(counters: GuestCounters): void;
   /** Its line is there and holds anything but counters. */
   malformed(): void;
@@ -121,17 +128,28 @@ export class NetworkNamespace {
     this.outcome = whole && place > 0 ? Outcome.ok : Outcome.malformed;
   }
 
-  /** Tells every watcher which device has its name now. @returns false where that cannot be read */
-  *identify(): Generator<void, boolean> {
-    for (const [watcher] of this.watchers.values()) {
-      const indexes = yield* this.readIndexes(watcher.door);
-      if (!indexes) continue;
-      const present = new Set(indexes.values());
-      for (const index of this.owners.keys()) if (!present.has(index)) this.owners.delete(index);
-      for (const [name, watchers] of this.watchers) for (const one of watchers) one.identify(indexes.get(name) ?? Number.NaN);
-      return true;
-    }
+  get hasUnidentified(): boolean {
+    for (const watchers of this.watchers.values()) for (const watcher of watchers) if (watcher.isUnidentified) return true;
     return false;
+  }
+
+  /** Tells every watcher which device has its name now. @returns false where that cannot be read */
+  *identify(changes: number): Generator<void, boolean> {
+    let indexes: ReadonlyMap<string, number> | null = null;
+    for (const [watcher] of this.watchers.values()) {
+      indexes = yield* this.readIndexes(watcher.door);
+      if (indexes) break;
+    }
+    if (indexes) this.forgetOwners(new Set(indexes.values()));
+    for (const [name, watchers] of this.watchers) for (const one of watchers) one.identify(indexes?.get(name) ?? Number.NaN, changes);
+    return indexes !== null;
+  }
+
+  /** An index hardly ever comes again, so that what is remembered of devices that are gone costs nothing but memory. */
+  private forgetOwners(present: ReadonlySet<number>): void {
+    if (this.owners.size <= MAX_UNLISTED) return;
+    const unlisted = [...this.owners.keys()].filter((index) => !present.has(index));
+    for (const index of unlisted.slice(0, Math.max(0, unlisted.length - MAX_UNLISTED))) this.owners.delete(index);
   }
 
   close(): void {
@@ -145,9 +163,14 @@ export class NetworkNamespace {
       if (identityOf(door('dev')) !== this.identity) return null;
       const table = door('dev_mcast');
       try {
+        // Index of the line before and a blank: a device that is up has three or four lines, one after the other.
+        let known = Buffer.alloc(0);
         const whole = yield* tableLines(table, (text, start, end) => {
+          if (known.length > 0 && text.compare(known, 0, known.length, start, Math.min(end, start + known.length)) === 0) return;
           const found = parseIndexLine(text.toString('utf8', start, end));
-          if (found) indexes.set(found.name, found.index);
+          if (!found) return;
+          indexes.set(found.name, found.index);
+          known = Buffer.from(text.subarray(start, text.indexOf(BLANK, start) + 1));
         });
         return whole ? indexes : null;
       } finally {

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeProc } from '../../../test/fake-proc.js';
 import { errno, FakeProcess } from '../../../test/fake-process.js';
 import { kernelSample } from '../../../test/kernel-samples.js';
-import type { KernelFile } from '../../model/process.js';
+import type { HeldProcess, KernelFile } from '../../model/process.js';
+import { holdProcess } from '../procfs/held-process.js';
 import type { NetworkNamespace } from './namespace.js';
 import { Namespaces } from './namespaces.js';
 
@@ -38,6 +39,7 @@ const watcher = (name: string) => ({
   name,
   kind: 'tap' as const,
   yields: false,
+  isUnidentified: false,
   door: () => {
     throw errno('ENOENT');
   },
@@ -50,7 +52,7 @@ const opened = (): Record<string, number> => Object.fromEntries([...open].filter
 
 let proc: FakeProc;
 let namespaces: Namespaces;
-const find = (process: FakeProcess, name: string): NetworkNamespace => namespaces.find(process, name)?.namespace ?? expect.fail();
+const find = (process: HeldProcess, name: string): NetworkNamespace => namespaces.find(process, name)?.namespace ?? expect.fail();
 beforeEach(() => {
   proc = new FakeProc();
   namespaces = new Namespaces(proc.host());
@@ -87,6 +89,23 @@ describe('Namespaces', () => {
     expect(found.has('tap0')).toBe(true);
     expect(opened()).toEqual({});
     namespaces.release(found, watcher('tap0'));
+  });
+
+  it('finds none in the host’s namespace for a process of other users: no device that it opened can be there', () => {
+    proc.write('1/net/dev', withTap('tap0'));
+    proc.link('1/ns/user', 'user:[4026531837]');
+    for (const [pid, users, expected] of [
+      [7, 'user:[4026532001]', false],
+      [8, 'user:[4026531837]', true],
+    ] as const) {
+      proc.addProcess(pid);
+      proc.link(`${pid}/ns/user`, users);
+      const process = holdProcess(proc.host(), pid);
+      const found = find(process, 'tap0');
+      expect(found.has('tap0')).toBe(expected);
+      namespaces.release(found, watcher('tap0'));
+      process.close();
+    }
   });
 
   it('takes the process’s own where nobody has it', () => {

@@ -1,6 +1,7 @@
 import type { Host } from '../../host/host.js';
 import { outcomeOfErrno } from '../../model/outcome.js';
 import type { HeldProcess, KernelFile } from '../../model/process.js';
+import { ProcfsProcess } from '../procfs/held-process.js';
 import { type Door, identityOf, NetworkNamespace, type Watcher } from './namespace.js';
 
 /** Threads looked at for a namespace of their own; a shim that contains its VM has about a dozen. */
@@ -21,12 +22,13 @@ export class Namespaces {
   /** Whose devices were, in the host's namespace: there it outlasts the last instance, because a tap may be handed on to the next one. */
   private readonly owners = new Map<string, Map<number, string>>();
   private hostsIdentity: string | undefined;
+  private hostsUsers: string | undefined;
 
   constructor(private readonly host: Host) {}
 
   /**
    * The namespace in which the process's interface of this name is: its own, that of one of its threads (a Dragonball VMM enters the pod's
-   * namespace with some of them), or the host's (the tap was opened before the process moved). Where none has the name: its own.
+   * namespace with some of them), or the host's (the tap was opened before the process moved; not for one in a user namespace of its own). Where none has the name: its own.
    * Outside its own, an interface that somebody else watches is another tap of the same name.
    */
   find(process: HeldProcess, name: string): Found | null {
@@ -79,10 +81,10 @@ export class Namespaces {
       yield;
     }
     const changes = this.deviceChanges();
-    if (Number.isNaN(changes)) return;
     for (const namespace of this.known.values()) {
-      if (namespace.lookedAt === changes) continue;
-      if (yield* namespace.identify()) namespace.lookedAt = changes;
+      // NaN equals nothing: where the machine does not tell, they are looked at in every sweep.
+      if (namespace.lookedAt === changes && !namespace.hasUnidentified) continue;
+      if (yield* namespace.identify(changes)) namespace.lookedAt = changes;
       yield;
     }
   }
@@ -91,7 +93,7 @@ export class Namespaces {
    * Counts the announcements of devices of all kinds, in all namespaces, since boot (kernel/ksysfs.c): a network device is announced before
    * its name can be seen. 6 µs a sweep, where looking at the devices themselves would double the price of the counters. NaN: not told.
    */
-  private deviceChanges(): number {
+  deviceChanges(): number {
     try {
       const length = this.host.readInto(this.host.sys('kernel', 'uevent_seqnum'), count);
       return length === 0 ? Number.NaN : Number(count.toString('latin1', 0, length));
@@ -104,7 +106,17 @@ export class Namespaces {
     yield (table) => process.open(`net/${table}`);
     for (const thread of tryOpen(() => process.threads())?.slice(0, MAX_THREADS) ?? [])
       yield (table) => process.open(`task/${thread}/net/${table}`);
-    yield (table) => this.host.holdFile(this.host.proc('1', 'net', table));
+    if (this.isOfHostsUsers(process)) yield (table) => this.host.holdFile(this.host.proc('1', 'net', table));
+  }
+
+  /**
+   * Whoever is root of a user namespace of its own may make a device of any name there, and leave it behind: that the host has one of the
+   * same name says nothing then. Yes where nothing can be asked, as in a recorded tree.
+   */
+  private isOfHostsUsers(process: HeldProcess): boolean {
+    this.hostsUsers ??= ['1', 'self'].map((pid) => this.host.tryLink(this.host.proc(pid, 'ns', 'user'))).find((link) => link) ?? '';
+    if (this.hostsUsers === '' || !(process instanceof ProcfsProcess)) return true;
+    return tryOpen(() => process.held.link('ns/user')) === this.hostsUsers;
   }
 
   private adopt(file: KernelFile): NetworkNamespace {

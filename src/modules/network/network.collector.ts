@@ -2,8 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
 import { counter, type Family, gauge, metric } from '../../model/metric.js';
-import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
-import type { HeldProcess } from '../../model/process.js';
+import { Outcome } from '../../model/outcome.js';
 import type { Column } from '../../model/table.js';
 import { Tables } from '../../model/tables.js';
 import { Side } from './direction.js';
@@ -12,6 +11,7 @@ import { InterfaceClaims } from './interface-claims.js';
 import { InterfaceLedgers } from './interface-ledgers.js';
 import { type InterfacesByRow, interfacesOf } from './interface-registry.js';
 import { Namespaces } from './namespaces.js';
+import { whyUnknown } from './unknown-nics.js';
 
 const hypeman = (word: string, verb: string): Family =>
   counter({ name: `hypeman_vm_network_${word}_bytes_total`, help: `Network bytes ${verb}`, unit: 'bytes', identity: 'id_and_name' });
@@ -187,15 +187,5 @@ export class NetworkCollector implements Collector {
     this.claims.release(attachments);
     for (const { row } of attachments) this.tables.interfaces.remove(row);
     this.interfaces.delete(instance);
-  }
-}
-
-/** Nobody knows the instance's NICs: because we may not look at its descriptors, or because they tell nothing. */
-function whyUnknown(process: HeldProcess): Outcome {
-  try {
-    process.descriptorCount();
-    return Outcome.unsupported;
-  } catch (error) {
-    return outcomeOfErrno(error);
   }
 }
