@@ -91,6 +91,14 @@ describe('interfaces', () => {
     ]);
   });
 
+  it('says nothing of a device that is gone, however long its next turn takes', async () => {
+    await tell(TAP);
+    await later();
+    proc.write('7/net/dev', 'a\nb\n    lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n');
+    await house.collection.sweep();
+    expect(facts()).toEqual([['exptap0', Number.NaN, undefined]]);
+  });
+
   it('asks for no path that a name would make', async () => {
     proc.write('7/net/dev', 'a\nb\n../x: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n');
     device('../x', { ifindex: '5', mtu: '1500' });

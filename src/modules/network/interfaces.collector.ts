@@ -7,7 +7,7 @@ import { Tables } from '../../model/tables.js';
 import { isCounted } from './direction.js';
 import type { Attachment } from './interface-attachment.js';
 import { type InterfaceFacts, isInterfaceName, OPERSTATES, readFacts } from './interface-facts.js';
-import { type InterfacesByRow, interfacesOf } from './interface-registry.js';
+import { factsOf, type InterfacesByRow, interfacesOf } from './interface-registry.js';
 import { whyUnknown } from './unknown-nics.js';
 
 const identity = 'interface';
@@ -72,6 +72,7 @@ export class InterfacesCollector implements Collector {
   ) {
     this.cells = tables.interfaces.columnsOf(FACTS);
     this.interfaces = interfacesOf(tables);
+    factsOf(tables).push(...Object.values(this.cells));
   }
 
   /** Known at once: rows that are new hold nothing, and the next turn may be a minute away. */

@@ -9,7 +9,7 @@ import { Side } from './direction.js';
 import type { Attachment } from './interface-attachment.js';
 import { InterfaceClaims } from './interface-claims.js';
 import { InterfaceLedgers } from './interface-ledgers.js';
-import { type InterfacesByRow, interfacesOf } from './interface-registry.js';
+import { factsOf, type InterfacesByRow, interfacesOf } from './interface-registry.js';
 import { Namespaces } from './namespaces.js';
 import { whyUnknown } from './unknown-nics.js';
 
@@ -179,7 +179,13 @@ export class NetworkCollector implements Collector {
     this.outcome.back[row] = outcome;
     // Busy: our own descriptors were used up when the table should have been opened.
     if (outcome === Outcome.gone || outcome === Outcome.busy) subject.devicesChanged();
+    if (outcome === Outcome.gone) this.forgetFacts(attachment);
     return outcome;
+  }
+
+  private forgetFacts({ row, key }: Attachment): void {
+    for (const { back } of factsOf(this.tables)) back[row] = Number.NaN;
+    if (key.words) delete key.words;
   }
 
   private forget(instance: number): void {
