@@ -82,6 +82,14 @@ it('waits for the first readings no longer than it is told; one that hangs holds
   expect(state('timed').outcome).toBe(Outcome.busy);
 });
 
+it('says of a reading that never ends that it took too long, though the one before was good', async () => {
+  await collection.start(100);
+  timed.answer = () => new Promise(() => undefined);
+  await vi.advanceTimersByTimeAsync(61_000);
+  expect(state('timed')).toMatchObject({ outcome: Outcome.timeout, lastSuccessMs: 0 });
+  expect(state('other').outcome).toBe(Outcome.ok);
+});
+
 it('keeps when a reading was good last', async () => {
   now = 5;
   collection.sweep();

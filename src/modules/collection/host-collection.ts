@@ -18,6 +18,9 @@ export interface HostCollectorState {
   unexpected: number;
 }
 
+/** A reading has a deadline of its own, shorter than this; one that breaks it is not taken for the last good one for ever. */
+const HUNG_MS = 60_000;
+
 /** Gives every host collector its readings, one at a time each, and writes down how they went. */
 export class HostCollection {
   readonly states: readonly HostCollectorState[];
@@ -81,10 +84,15 @@ export class HostCollection {
 
   private async turn(state: HostCollectorState): Promise<void> {
     const started = this.clock.monotonic();
+    const hung = setTimeout(() => {
+      state.outcome = Outcome.timeout;
+    }, HUNG_MS).unref();
     try {
       this.note(state, await state.collector.read(), started);
     } catch (error) {
       this.defect(state, error, started);
+    } finally {
+      clearTimeout(hung);
     }
     if (this.isStopped) return;
     const timer = setTimeout(() => void this.turn(state), state.collector.intervalMs);
