@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PATIENT_MS, until } from '../../test/holding.js';
 import { LineClient, type LineLimits } from './line-client.js';
 
-const PATIENT_MS = 20_000;
 const LIMITS: LineLimits = { lineBytes: 100, budgetBytes: 250 };
 
 let directory: string;
@@ -33,11 +33,6 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-async function until(holds: () => boolean): Promise<void> {
-  const end = Date.now() + PATIENT_MS;
-  while (!holds() && Date.now() < end) await pause(2);
-  expect(holds()).toBe(true);
-}
 async function connect(): Promise<Socket> {
   const listener = {
     line: (text: string) => lines.push(text),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Asked, pauseMs, spread } from './pacing.js';
+import { type Asked, isDue, pauseMs, spread } from './pacing.js';
 
 const INTERVAL_MS = 15_000;
 const MIDDLE = 0.5;
@@ -25,6 +25,18 @@ describe('the pause before a question', () => {
   it('is never shorter than what was configured, however long that is, nor longer than a timer can be', () => {
     expect(pauseMs(asked(1), 600_000, MIDDLE)).toBe(600_000);
     expect(pauseMs(asked(), 2 ** 31 - 1, 1)).toBe(2 ** 31 - 1);
+  });
+});
+
+describe('a turn among several that are asked at an interval', () => {
+  it('has come where nobody was asked yet, and where all is well', () => {
+    expect([isDue(never(0), INTERVAL_MS, 0), isDue(asked(), INTERVAL_MS, 1)]).toEqual([true, true]);
+  });
+
+  it('has come for one that did not answer when its pause is over, to the nearest interval', () => {
+    // A pause of two intervals, a tenth shorter for nobody's chance.
+    const due = 2 * INTERVAL_MS * 0.9 - INTERVAL_MS / 2;
+    expect([isDue(asked(1), INTERVAL_MS, due - 1), isDue(asked(1), INTERVAL_MS, due)]).toEqual([false, true]);
   });
 });
 

@@ -25,3 +25,9 @@ export function pauseMs({ askedAt, inRow, phase }: Asked, intervalMs: number, ch
   const pause = Math.min(intervalMs * 2 ** Math.min(inRow, 30), Math.max(LONGEST_PAUSE_MS, intervalMs));
   return Math.min(pause * (1 + JITTER * (2 * chance - 1)), LONGEST_TIMER_MS);
 }
+
+/** For somebody who asks at an interval, several at once: whether the turn of this one has come, or is nearer than the next. */
+export function isDue(asked: Asked, intervalMs: number, now: number): boolean {
+  const { askedAt, inRow } = asked;
+  return askedAt === null || inRow === 0 || now - askedAt >= pauseMs(asked, intervalMs, 0) - intervalMs / 2;
+}

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { StoppedClock } from '../../test/fake-proc.js';
+import { turnsDuring } from '../../test/holding.js';
 import { systemClock } from './clock.js';
 import { piecesOf } from './pieces.js';
 
@@ -28,16 +29,8 @@ describe('a file in pieces', () => {
 
   it('lets the event loop turn between any two', async () => {
     writeFileSync(path, 'x'.repeat(1_000_000));
-    let turns = 0;
-    let isOver = false;
-    const turn = (): void => {
-      turns++;
-      if (!isOver) setImmediate(turn);
-    };
-    setImmediate(turn);
-    const pieces = await collect(piecesOf(path, LONG_MS, systemClock));
-    isOver = true;
-    expect(turns).toBeGreaterThanOrEqual(pieces.length);
+    const work = collect(piecesOf(path, LONG_MS, systemClock));
+    expect(await turnsDuring(work)).toBeGreaterThanOrEqual((await work).length);
   });
 
   it('is over when its time is', async () => {

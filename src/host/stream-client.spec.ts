@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { PATIENT_MS, until } from '../../test/holding.js';
 import { StreamClient } from './stream-client.js';
 
-const PATIENT_MS = 20_000;
 const BUDGET = { budgetBytes: 1000 };
 
 let directory: string;
@@ -34,12 +34,6 @@ afterEach(() => {
   server.close();
   rmSync(directory, { recursive: true, force: true });
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  const end = Date.now() + PATIENT_MS;
-  while (!holds() && Date.now() < end) await pause(2);
-  expect(holds()).toBe(true);
-}
 
 async function connect(): Promise<Socket> {
   client = await StreamClient.connect(path, PATIENT_MS, BUDGET, {

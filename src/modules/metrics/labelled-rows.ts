@@ -3,7 +3,7 @@ import { label } from '../../model/labels.js';
 import type { Identity } from '../../model/metric.js';
 import type { Order, Table } from '../../model/table.js';
 import type { InterfaceKey, PartKey, SandboxKey, Tables } from '../../model/tables.js';
-import { isVmmInShim } from '../shim/roles.js';
+import { isVmmInShim } from '../../model/vmm-in-shim.js';
 import { sandboxLabels } from '../shim/sandbox-labels.js';
 
 /** Rendered labels by row, made anew only when the row has another key or its labels changed. Ends in `} `, the blank before the value. */

@@ -2,7 +2,7 @@ import type { Subject } from '../../model/collector.js';
 import { ASKABLE_SHIMS } from '../../model/instance.js';
 import { Outcome } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
-import { isVmmInShim } from './roles.js';
+import { isVmmInShim } from '../../model/vmm-in-shim.js';
 
 /**
  * Whether the shim of a sandbox may be asked over its socket: ok, or why not. Asked anew before each question, and not left to whoever made

@@ -2,10 +2,10 @@ import type { Host } from '../../host/host.js';
 import type { Subject } from '../../model/collector.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import { type HeldProcess, Stat } from '../../model/process.js';
+import { isVmmInShim } from '../../model/vmm-in-shim.js';
 import { type Entry, Part } from './cpu-ledger.js';
 import { readKin } from './kin.js';
 import { readStatOf } from './process-stat.js';
-import { isVmmInShim } from './roles.js';
 import { readThread, readThreads, type Thread, vcpusAmong } from './threads.js';
 
 /** Threads, or the outcome where they cannot be told. */

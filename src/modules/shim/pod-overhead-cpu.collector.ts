@@ -6,9 +6,9 @@ import { Outcome } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
 import { Tables } from '../../model/tables.js';
 import { TICK_DECIMALS, ticksToMilliseconds } from '../../model/units.js';
+import { isVmmInShim } from '../../model/vmm-in-shim.js';
 import { readCpuEntries } from './cpu-entries.js';
 import { CpuLedger, PARTS, Part } from './cpu-ledger.js';
-import { isVmmInShim } from './roles.js';
 
 const OVERHEAD = gauge({
   name: 'kata_shim_pod_overhead_cpu',

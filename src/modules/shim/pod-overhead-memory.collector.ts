@@ -5,8 +5,8 @@ import { gauge, type Metric, metric } from '../../model/metric.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
 import { Tables } from '../../model/tables.js';
+import { isVmmInShim } from '../../model/vmm-in-shim.js';
 import { readKin } from './kin.js';
-import { isVmmInShim } from './roles.js';
 import { type OwnMemory, ownMemory, VmmMemory } from './vmm-memory.js';
 
 const OVERHEAD = gauge({

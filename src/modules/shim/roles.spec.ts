@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeProcess } from '../../../test/fake-process.js';
 import { FakeSubject } from '../../../test/subject.js';
-import { isVmmInShim, SHIM, VIRTIOFSD, VMM } from './roles.js';
+import { isVmmInShim } from '../../model/vmm-in-shim.js';
+import { SHIM, VIRTIOFSD, VMM } from './roles.js';
 
 let subject: FakeSubject;
 beforeEach(() => {

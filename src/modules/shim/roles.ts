@@ -1,5 +1,6 @@
 import type { Subject } from '../../model/collector.js';
 import type { HeldProcess } from '../../model/process.js';
+import { isVmmInShim } from '../../model/vmm-in-shim.js';
 
 /** A process of a sandbox, as families and documents name it. */
 export interface Role {
@@ -14,15 +15,6 @@ export interface Role {
   process(subject: Subject): HeldProcess | null;
   /** Whether the sandbox has, or had, such a process: one that ended is gone, one that never was concerns nobody. */
   concerns(subject: Subject): boolean;
-}
-
-/** Shims that were said to contain their VMM: Kata's files may go before the process does. */
-const containers = new WeakSet<HeldProcess>();
-
-/** Dragonball's VMM is made of threads of the shim. */
-export function isVmmInShim({ process, record: { sandbox, hypervisor } }: Subject): boolean {
-  if (sandbox?.vmmInShim && process) containers.add(process);
-  return sandbox?.vmmInShim ?? (hypervisor === 'dragonball' || (process !== null && containers.has(process)));
 }
 
 const isSandbox = ({ sandboxRow }: Subject): boolean => sandboxRow >= 0;

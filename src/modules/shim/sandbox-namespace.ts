@@ -1,6 +1,6 @@
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import type { HeldProcess, KernelFile } from '../../model/process.js';
-import { readWhole, readWholeOnce } from './whole-file.js';
+import { readWhole, readWholeOnce } from '../procfs/whole-file.js';
 
 /** Turns between two looks for what was not there: a shim enters the sandbox's namespace only when it starts the VM. */
 const LOOK_EVERY = 12;

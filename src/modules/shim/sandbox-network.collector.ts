@@ -6,9 +6,9 @@ import { counter, type Exposure, gauge, type Metric, metric } from '../../model/
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import type { KernelFile } from '../../model/process.js';
 import { Tables } from '../../model/tables.js';
+import { isVmmInShim } from '../../model/vmm-in-shim.js';
 import { InterfaceRows, MAX_INTERFACES } from './interface-rows.js';
 import { NET_DEV_ITEMS } from './net-dev-items.js';
-import { isVmmInShim } from './roles.js';
 import { SandboxNamespace, type Surroundings } from './sandbox-namespace.js';
 
 const SHIM_NETDEV = gauge({

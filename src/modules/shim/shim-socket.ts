@@ -1,4 +1,5 @@
 import type { Subject } from '../../model/collector.js';
+import { Contact } from '../../model/contact.js';
 import { Outcome } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
 import type { ScrapedText } from '../exposition/scraped-text.js';
@@ -7,33 +8,20 @@ import type { LastWords } from './pass-through.js';
 /** A text is kept for so many intervals after its shim stopped answering; how old it is can be seen. */
 const KEPT_INTERVALS = 3;
 
-/** What is known of one sandbox's socket from one question to the next. Times are monotonic milliseconds unless they say otherwise. */
-export class ShimSocket implements LastWords {
+/** What is known of one sandbox's socket. */
+export class ShimSocket extends Contact implements LastWords {
   text: ScrapedText | null = null;
-  /** Of the last question; busy before the first. */
-  outcome: Outcome = Outcome.busy;
-  /** Of the last answer that was good, in bytes; of the last question, in seconds. */
+  /** Of the last answer that was good. */
   answerBytes = Number.NaN;
-  seconds = Number.NaN;
-  /** When the text came; also in milliseconds since 1970. */
-  answeredAt = Number.NEGATIVE_INFINITY;
-  answeredMs = Number.NaN;
-  askedAt: number | null = null;
-  /** Questions that were put and not answered well, and how many of them in a row. */
-  failures = 0;
-  inRow = 0;
   /** Of the labels that the text has. */
   labelsVersion = -1;
-  /** The question that is under way or waits for its turn. */
-  pending: Promise<void> | null = null;
-  timer: NodeJS.Timeout | undefined;
   shim: HeldProcess | null;
 
-  /** @param phase from 0 to 1, spreads the first questions of many */
   constructor(
     readonly subject: Subject,
-    readonly phase: number,
+    phase: number,
   ) {
+    super(phase);
     this.shim = subject.companion('shim');
   }
 

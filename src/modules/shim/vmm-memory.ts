@@ -2,9 +2,9 @@ import { withDeadline } from '../../host/deadline.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
 import { STATUS_LENGTH, Status } from '../procfs/status.js';
+import { readWholeOnce } from '../procfs/whole-file.js';
 import { type GuestRam, guestRamIn, leastBytesOf, type ResidentParts, residentParts } from './guest-ram.js';
 import { readStatus } from './process-status.js';
-import { readWholeOnce } from './whole-file.js';
 
 const WALK_DEADLINE_MS = 30_000;
 /** Turns for which it is believed how guest RAM is mapped: printing 300 mappings takes the kernel 260 µs, and only a plugged module is new. */

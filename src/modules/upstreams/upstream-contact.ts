@@ -1,3 +1,4 @@
+import { Contact } from '../../model/contact.js';
 import { label } from '../../model/labels.js';
 import { Outcome } from '../../model/outcome.js';
 import type { UpstreamSettings } from '../../model/upstream.js';
@@ -13,8 +14,8 @@ const UPSTREAM = 'upstream';
 /** One level of a chain is kept; a sample that has been through two is dropped, so that a ring of agents does not grow. */
 const REFUSED: ReadonlySet<string> = new Set([`exported_${UPSTREAM}`]);
 
-/** What is known of one upstream from one question to the next. Times are monotonic milliseconds unless they say otherwise. */
-export class UpstreamContact {
+/** What is known of one upstream. */
+export class UpstreamContact extends Contact {
   readonly name: string;
   readonly target: UpstreamTarget;
   readonly rules: OpenRules;
@@ -23,31 +24,19 @@ export class UpstreamContact {
   /** The label that every sample gets, rendered. */
   readonly labels: string;
   text: ScrapedText | null = null;
-  /** Of the last question; busy before the first. */
-  outcome: Outcome = Outcome.busy;
   /** Why the last question was not answered well; null where it was, and before the first. */
   refusal: Refusal | null = null;
-  /** Of the last answer that was good, in bytes; of the last question, in seconds. */
+  /** Of the last answer that was good. */
   answerBytes = Number.NaN;
-  seconds = Number.NaN;
-  /** When the text came; also in milliseconds since 1970. */
-  answeredAt = Number.NEGATIVE_INFINITY;
-  answeredMs = Number.NaN;
-  askedAt: number | null = null;
-  /** Questions that were put and not answered well. */
-  failures = 0;
-  /** The question that is under way or waits for its turn. */
-  pending: Promise<void> | null = null;
-  timer: NodeJS.Timeout | undefined;
 
   /**
-   * @param phase from 0 to 1, spreads the first questions of many
    * @throws Error for a URL that the configuration would not have taken
    */
   constructor(
     readonly settings: UpstreamSettings,
-    readonly phase: number,
+    phase: number,
   ) {
+    super(phase);
     const { name, url, labels, maxSeries, allow, deny } = settings;
     const target = parseUpstreamUrl(url);
     if (!target) throw new Error(`upstream ${name}: its URL is none`);

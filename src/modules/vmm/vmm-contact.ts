@@ -1,4 +1,5 @@
 import type { Subject } from '../../model/collector.js';
+import { Contact } from '../../model/contact.js';
 import { Outcome } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
 import { isStoppedBySignal } from '../procfs/held-process.js';
@@ -8,23 +9,9 @@ import type { Conversation, Dialogue, Intrusion } from './dialogue.js';
 /** An answer is kept for so many intervals after it came; how old it is can be seen. */
 const KEPT_INTERVALS = 2;
 
-/** What is known of one VMM from one round of questions to the next. Times are monotonic milliseconds unless they say otherwise. */
-export class VmmContact {
+/** What is known of one VMM; its questions come in rounds. */
+export class VmmContact extends Contact {
   answer: VmmAnswer | null = null;
-  /** Of the last round, or why there is none; busy before the first. */
-  outcome: Outcome = Outcome.busy;
-  /** Of the last round. */
-  seconds = Number.NaN;
-  answeredAt = Number.NEGATIVE_INFINITY;
-  /** The same in milliseconds since 1970. */
-  answeredMs = Number.NaN;
-  askedAt: number | null = null;
-  /** Rounds that were not answered, and how many of them in a row. */
-  failures = 0;
-  inRow = 0;
-  /** The round that is under way or waits for its turn. */
-  pending: Promise<void> | null = null;
-  timer: NodeJS.Timeout | undefined;
   /** Something happened that makes the last answer old. */
   hasNews = false;
   private socket: string | undefined;
@@ -34,11 +21,12 @@ export class VmmContact {
   conversation: Conversation | null = null;
   private ended: Intrusion = { connections: 0, questions: 0, connectedMs: 0 };
 
-  /** @param phase from 0 to 1, spreads the first rounds of many */
   constructor(
     readonly subject: Subject,
-    readonly phase: number,
-  ) {}
+    phase: number,
+  ) {
+    super(phase);
+  }
 
   /** Of all conversations with this instance. */
   get intrusion(): Intrusion {

@@ -47,8 +47,8 @@ describe('net/nf_conntrack', () => {
   });
 
   it('says how many lines are no entry, and takes none of them for one', () => {
-    const bad = ['\n', 'x\n', entry('zone=65536 '), entry('zone=5 ').replace('use=2', 'use='), TABLE.slice(0, 40)];
-    expect(count(...bad)).toEqual({ zones: new Map(), inOthers: 0, malformed: 5 });
+    const bad = ['\n', 'x\n', entry('zone=65536 '), entry('zone=123456 '), entry('zone=5 ').replace('use=2', 'use='), TABLE.slice(0, 40)];
+    expect(count(...bad)).toEqual({ zones: new Map(), inOthers: 0, malformed: 6 });
     expect(count(entry('zone=1 '), ...bad).zones).toEqual(new Map([[1, 1]]));
   });
 

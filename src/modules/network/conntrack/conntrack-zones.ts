@@ -6,8 +6,10 @@ const MAX_ZONE = 65_535;
 
 /** A line that is whole: it ends in the reference count. */
 const ENTRY = /^[a-z]\w* +\d+ .* use=\d+ ?$/;
-/** One of three words, by the directions in which the zone tells connections apart. A kernel without zones has none of them. */
-const ZONE = / zone(?:-orig|-reply)?=(\d{1,5}) /;
+/** One of three words, by the directions in which the zone tells connections apart. */
+const ZONE = / zone(?:-orig|-reply)?=(\d+) /;
+/** Which the kernel does not print; one without zones has no other. */
+const DEFAULT_ZONE = 0;
 
 export interface ZoneCounts {
   /** Entries by zone, by number of the zone. */
@@ -52,7 +54,7 @@ export class ZoneCounter {
 
   private count(line: string): void {
     this.lines++;
-    const zone = ENTRY.test(line) ? Number(ZONE.exec(line)?.[1] ?? 0) : Number.NaN;
+    const zone = ENTRY.test(line) ? Number(ZONE.exec(line)?.[1] ?? DEFAULT_ZONE) : Number.NaN;
     if (zone <= MAX_ZONE) this.zones.set(zone, (this.zones.get(zone) ?? 0) + 1);
     else this.malformed++;
   }

@@ -5,6 +5,8 @@ import { counter, type Family, gauge, metric } from '../../../model/metric.js';
 import { Outcome, outcomeOfErrno } from '../../../model/outcome.js';
 import type { KernelFile } from '../../../model/process.js';
 import { Tables } from '../../../model/tables.js';
+import { isVmmInShim } from '../../../model/vmm-in-shim.js';
+import { readWhole } from '../../procfs/whole-file.js';
 import { ConntrackNamespaces } from './conntrack-namespaces.js';
 import { type ConntrackStat, type ConntrackWord, parseConntrackStat } from './conntrack-stat.js';
 
@@ -108,7 +110,7 @@ export class InstanceConntrackCollector implements Collector {
 
   private take(subject: Subject, file: KernelFile): Outcome {
     try {
-      const length = readWhole(file);
+      const length = readWhole(file, buffer);
       if (length < 0) return Outcome.tooLarge;
       const stat = parseConntrackStat(buffer.toString('latin1', 0, length));
       if (stat === null) return Outcome.malformed;
@@ -136,18 +138,4 @@ export class InstanceConntrackCollector implements Collector {
     this.ledgers.set(subject, ledger);
     return ledger;
   }
-}
-
-/** Dragonball's VMM is made of threads of the shim, and they alone are in the pod's namespace. */
-const isVmmInShim = ({ record: { sandbox, hypervisor } }: Subject): boolean => sandbox?.vmmInShim ?? hypervisor === 'dragonball';
-
-/** @returns bytes in `buffer`, or -1 for a file that is longer. The kernel hands out about a page a call. */
-function readWhole(file: KernelFile): number {
-  let length = 0;
-  while (length < buffer.length) {
-    const n = file.readAt(buffer, length, buffer.length - length, length);
-    if (n === 0) return length;
-    length += n;
-  }
-  return -1;
 }

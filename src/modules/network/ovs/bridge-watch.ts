@@ -1,5 +1,5 @@
 import { HostError } from '../../../host/host-error.js';
-import { pauseMs } from '../../../host/pacing.js';
+import { isDue } from '../../../host/pacing.js';
 import { Outcome } from '../../../model/outcome.js';
 import { type BridgePlan, bridgePlan } from './bridge-plan.js';
 import { type Answers, type BridgeReading, bridgeReading } from './bridge-reading.js';
@@ -109,8 +109,7 @@ export class BridgeWatch {
   /** One that only ever lets us wait is asked less often. */
   private isDue(): boolean {
     const { askedAt, inRow, tools } = this;
-    if (askedAt === null || inRow === 0) return true;
-    return tools.now() - askedAt >= pauseMs({ askedAt, inRow, phase: 0 }, tools.intervalMs, 0) - tools.intervalMs / 2;
+    return isDue({ askedAt, inRow, phase: 0 }, tools.intervalMs, tools.now());
   }
 
   private async ask({ protocols }: OvsBridge): Promise<Answers & { readonly at: number }> {

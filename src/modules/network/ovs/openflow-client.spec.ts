@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeSwitch, hex, wire, withXid } from '../../../../test/fake-switch.js';
+import { PATIENT_MS, until } from '../../../../test/holding.js';
 import { recorded } from '../../../../test/openflow-recorded.js';
 import { OpenFlowClient } from './openflow-client.js';
 import type { Frame } from './openflow-frames.js';
 import type { Version } from './openflow-messages.js';
 
-const PATIENT_MS = 20_000;
 const SHORT_MS = 40;
 const LIMITS = { deadlineMs: PATIENT_MS, answerBytes: 1 << 20 };
 
@@ -33,11 +33,6 @@ async function connect(versions: readonly Version[] = [1], limits = LIMITS): Pro
   const client = await OpenFlowClient.connect(path, versions, limits);
   clients.push(client);
   return client;
-}
-async function until(holds: () => boolean): Promise<void> {
-  const end = Date.now() + PATIENT_MS;
-  while (!holds() && Date.now() < end) await pause(2);
-  expect(holds()).toBe(true);
 }
 const rejected = (code: string): unknown => expect.objectContaining({ code });
 /** Everything is answered as a real switch did, in 1.0. */

@@ -1,14 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { answer, FakeOvsdb, type OvsdbScript, say, update } from '../../../../test/fake-ovsdb.js';
+import { PATIENT_MS, until } from '../../../../test/holding.js';
 import { Outcome, outcomeOfErrno } from '../../../model/outcome.js';
 import { OvsdbClient, type OvsdbLimits } from './ovsdb-client.js';
 import type { Fields } from './ovsdb-rows.js';
 
-const PATIENT_MS = 20_000;
 const LIMITS: OvsdbLimits = { deadlineMs: PATIENT_MS, messageBytes: 1000, budgetBytes: 2000 };
 const SOON: OvsdbLimits = { ...LIMITS, deadlineMs: 30 };
 const ID = '00000000-0000-0000-0000-000000000001';
@@ -39,11 +38,6 @@ async function connect(limits = LIMITS): Promise<OvsdbClient> {
   const client = await OvsdbClient.connect(path, limits, () => changes++);
   clients.push(client);
   return client;
-}
-async function until(holds: () => boolean): Promise<void> {
-  const end = Date.now() + PATIENT_MS;
-  while (!holds() && Date.now() < end) await pause(2);
-  expect(holds()).toBe(true);
 }
 const failing = (code: string): object => expect.objectContaining({ code });
 

@@ -30,6 +30,6 @@ export async function withSwitchSocket<T>(
   // The operator named it, and some distributions have a symlink there; what is in it is followed nowhere.
   const real = await resolvePath(directory);
   const { owner } = await whatIs(real);
-  const owners = [0, process.getuid?.() ?? 0, owner];
+  const owners = [0, owner, ...(process.getuid ? [process.getuid()] : [])];
   return withHeldSocket({ directory: real, name, owners }, left, ({ path }) => connect(path));
 }

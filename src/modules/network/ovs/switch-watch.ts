@@ -1,4 +1,4 @@
-import { pauseMs } from '../../../host/pacing.js';
+import { isDue } from '../../../host/pacing.js';
 import { Outcome } from '../../../model/outcome.js';
 import { BridgeWatch, KEPT_INTERVALS, type WatchTools } from './bridge-watch.js';
 import type { OvsBridge, OvsDatabase } from './database.js';
@@ -116,8 +116,7 @@ export class SwitchWatch {
 
   private isDue(): boolean {
     const { askedAt, inRow, tools } = this;
-    if (askedAt === null || inRow === 0) return true;
-    return tools.now() - askedAt >= pauseMs({ askedAt, inRow, phase: 0 }, tools.intervalMs, 0) - tools.intervalMs / 2;
+    return isDue({ askedAt, inRow, phase: 0 }, tools.intervalMs, tools.now());
   }
 
   private news(): void {

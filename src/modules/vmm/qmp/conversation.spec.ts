@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stratovirtReply } from '../../../../test/contracts/qmp-trial.js';
 import { FakeProcess } from '../../../../test/fake-process.js';
 import { type FakeCommand, FakeQmp, GREETING, HANG, LEAVE, line, recordedReply } from '../../../../test/fake-qmp.js';
+import { PATIENT_MS, until } from '../../../../test/holding.js';
 import { FakeSubject } from '../../../../test/subject.js';
 import { Host } from '../../../host/host.js';
 import type { Hypervisor } from '../../../model/instance.js';
@@ -18,7 +19,6 @@ import type { Conversation } from '../dialogue.js';
 import { qemuDialogue } from '../qemu.dialogue.js';
 import { stratovirtDialogue } from '../stratovirt.dialogue.js';
 
-const PATIENT_MS = 20_000;
 const SHORT_MS = 150;
 const host = new Host();
 
@@ -53,11 +53,6 @@ async function answerOf(asked: Conversation): Promise<VmmAnswer> {
   const answer = await asked.ask(PATIENT_MS);
   if (typeof answer === 'number') throw new Error(`outcome ${answer}`);
   return answer;
-}
-async function until(holds: () => boolean): Promise<void> {
-  const end = Date.now() + PATIENT_MS;
-  while (!holds() && Date.now() < end) await pause(2);
-  expect(holds()).toBe(true);
 }
 const sent = (): string[] => vmm.commands.map(({ execute }) => execute);
 /** All as QEMU does it, but for one command. */
