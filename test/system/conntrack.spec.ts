@@ -10,6 +10,7 @@ import { ConntrackHostCollector } from '../../src/modules/network/conntrack/conn
 import { CONNTRACK_WORDS } from '../../src/modules/network/conntrack/conntrack-stat.js';
 import { ConntrackZonesHostCollector } from '../../src/modules/network/conntrack/conntrack-zones.host-collector.js';
 import { HostConntrack } from '../../src/modules/network/conntrack/host-conntrack.js';
+import { turnsDuring } from '../holding.js';
 import { House } from '../house.js';
 import { Belongings } from './belongings.js';
 import { Child } from './child.js';
@@ -153,15 +154,9 @@ describeWith('connections that the kernel tracks', NEEDS, () => {
 
   it('are counted by zone while the event loop turns, 20,000 of them', async () => {
     await namespace.connect(20_035, 40_035);
-    let turns = 0;
-    let isOver = false;
-    const turn = (): void => {
-      turns++;
-      if (!isOver) setImmediate(turn);
-    };
-    setImmediate(turn);
-    expect(await ofZones.read()).toBe(Outcome.ok);
-    isOver = true;
+    const work = Promise.resolve(ofZones.read());
+    const turns = await turnsDuring(work);
+    expect(await work).toBe(Outcome.ok);
     const entries = [...zones().values()].reduce((sum, value) => sum + value, 0);
     expect(entries).toBe(namespace.entries);
     expect(zones().get('zone="65520"')).toBe(20_035);
