@@ -88,7 +88,7 @@ it('ends with what the listener throws', async () => {
   expect(ends).toEqual(['no such frame']);
 });
 
-it('keeps no more than one message for a peer that does not read', async () => {
+it('keeps one message that is longer than its buffer for a peer that does not read, and no other behind it', async () => {
   const peer = await connect();
   peer.pause();
   const large = Buffer.alloc(4 << 20);

@@ -52,7 +52,7 @@ export class StreamClient {
     });
   }
 
-  /** One message is kept for a side that does not read; another one ends the connection, with EAGAIN. */
+  /** For a side that does not read 16 KiB are kept, or one longer message; more ends the connection, with EAGAIN. */
   send(message: Buffer | string): void {
     if (this.isClosed) return;
     if (this.socket.writableNeedDrain) this.fail(new HostError('EAGAIN', 'the other side does not read'));

@@ -21,7 +21,7 @@ export interface UpstreamSettings {
   /** Beginnings of family names that are not; stronger than `allow`. */
   readonly deny: readonly string[];
   readonly intervalMs: number;
-  /** From connecting to the last byte. */
+  /** From reading the token to the last byte. */
   readonly timeoutMs: number;
   readonly maxBytes: number;
   readonly maxSeries: number;

@@ -12,8 +12,21 @@ export const ANTREA_METERS: ReadonlyMap<number, string> = new Map([
   [258, 'PacketInMeterDNSInterception'],
 ]);
 
-const isMarked = ({ ports }: OvsBridge): boolean => ports.some(({ externalIds }) => externalIds.has(TYPE));
-const hasGateway = ({ ports }: OvsBridge): boolean => ports.some(({ externalIds }) => externalIds.get(TYPE) === 'gateway');
+/** What Antrea marked; a bridge is another object when something changed in it, and is asked for in every family of every page. */
+interface Marks {
+  readonly any: boolean;
+  readonly gateway: boolean;
+}
+const marked = new WeakMap<OvsBridge, Marks>();
+
+function marksOf(bridge: OvsBridge): Marks {
+  const known = marked.get(bridge);
+  if (known) return known;
+  const types = bridge.ports.flatMap(({ externalIds }) => externalIds.get(TYPE) ?? []);
+  const marks = { any: types.length > 0, gateway: types.includes('gateway') };
+  marked.set(bridge, marks);
+  return marks;
+}
 
 /**
  * The bridge of the Antrea agent, which has one: that with the gateway, for Antrea marks ports of its secondary networks too; or the first with
@@ -22,10 +35,10 @@ const hasGateway = ({ ports }: OvsBridge): boolean => ports.some(({ externalIds 
 export function antreaBridge<Seen extends { readonly directory: string; readonly bridge: OvsBridge }>(
   bridges: readonly Seen[],
 ): Seen | undefined {
-  const marked = bridges.find(({ bridge }) => hasGateway(bridge)) ?? bridges.find(({ bridge }) => isMarked(bridge));
-  if (marked) return marked;
-  const own = bridges.filter(({ directory }) => directory.includes(DIRECTORY));
-  return own.length === 1 ? own[0] : undefined;
+  const own = bridges.find(({ bridge }) => marksOf(bridge).gateway) ?? bridges.find(({ bridge }) => marksOf(bridge).any);
+  if (own) return own;
+  const [only, ...others] = bridges.filter(({ directory }) => directory.includes(DIRECTORY));
+  return others.length === 0 ? only : undefined;
 }
 
 /** Pods with a port there, each once however many ports it has. */

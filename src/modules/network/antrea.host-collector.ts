@@ -50,8 +50,8 @@ export class AntreaHostCollector implements HostCollector {
 
   read(): Outcome {
     const { antreaFamilies } = this.settings;
-    const seen = this.bridge();
     if (antreaFamilies === 'off') return Outcome.notConfigured;
+    const seen = this.bridge();
     if (seen) this.directory = seen.directory;
     const lost = seen ? undefined : this.lost;
     if (lost) return lost.outcome === Outcome.ok ? Outcome.gone : lost.outcome;

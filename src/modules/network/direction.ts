@@ -39,7 +39,7 @@ const COUNTED: Readonly<Partial<Record<NicKind, 'mirrored' | 'own'>>> = { tap: '
 export const isCounted = (kind: NicKind): boolean => COUNTED[kind] !== undefined;
 
 /**
- * The one place where the direction turns. A frame that the host could not hand over (tx drop) is one that the guest did not receive.
+ * The one place where the direction of a device's counters turns. A frame that the host could not hand over (tx drop) is one that the guest did not receive.
  * tun and veth never count multicast: their column is always 0, which nobody counted. macvlan counts it, broadcast included.
  */
 export function toGuestSide(kind: NicKind, host: HostCounters, guest: GuestCounters): void {

@@ -1,7 +1,7 @@
 import type { Host } from '../../host/host.js';
 import { outcomeOfErrno } from '../../model/outcome.js';
 import type { HeldProcess, KernelFile } from '../../model/process.js';
-import { ProcfsProcess } from '../procfs/held-process.js';
+import { HostUsers } from './host-users.js';
 import { type Door, identityOf, NetworkNamespace, type Watcher } from './namespace.js';
 
 /** Threads looked at for a namespace of their own; a shim that contains its VM has about a dozen. */
@@ -22,9 +22,11 @@ export class Namespaces {
   /** Whose devices were, in the host's namespace: there it outlasts the last instance, because a tap may be handed on to the next one. */
   private readonly owners = new Map<string, Map<number, string>>();
   private hostsIdentity: string | undefined;
-  private hostsUsers: string | undefined;
+  private readonly hostUsers: HostUsers;
 
-  constructor(private readonly host: Host) {}
+  constructor(private readonly host: Host) {
+    this.hostUsers = new HostUsers(host);
+  }
 
   /**
    * The namespace in which the process's interface of this name is: its own, that of one of its threads (a Dragonball VMM enters the pod's
@@ -106,17 +108,7 @@ export class Namespaces {
     yield (table) => process.open(`net/${table}`);
     for (const thread of tryOpen(() => process.threads())?.slice(0, MAX_THREADS) ?? [])
       yield (table) => process.open(`task/${thread}/net/${table}`);
-    if (this.isOfHostsUsers(process)) yield (table) => this.host.holdFile(this.host.proc('1', 'net', table));
-  }
-
-  /**
-   * Whoever is root of a user namespace of its own may make a device of any name there, and leave it behind: that the host has one of the
-   * same name says nothing then. Yes where nothing can be asked, as in a recorded tree.
-   */
-  private isOfHostsUsers(process: HeldProcess): boolean {
-    this.hostsUsers ??= ['1', 'self'].map((pid) => this.host.tryLink(this.host.proc(pid, 'ns', 'user'))).find((link) => link) ?? '';
-    if (this.hostsUsers === '' || !(process instanceof ProcfsProcess)) return true;
-    return tryOpen(() => process.held.link('ns/user')) === this.hostsUsers;
+    if (this.hostUsers.has(process)) yield (table) => this.host.holdFile(this.host.proc('1', 'net', table));
   }
 
   private adopt(file: KernelFile): NetworkNamespace {

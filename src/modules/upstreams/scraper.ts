@@ -27,6 +27,8 @@ const BYTES_A_LOOK = 1 << 17;
 const TEXTS_BYTES = 128 << 20;
 /** The collector that shows how they answer; where it is off, nobody is asked. */
 export const COLLECTOR = 'upstreams';
+/** Where nobody says anything. */
+export const ENABLED = true;
 export const AGENT_FAMILY = 'vmgauge_upstreams_agent_info';
 const ID_BYTES = 8;
 
@@ -54,7 +56,7 @@ export class UpstreamScraper extends Upstreams implements OnApplicationBootstrap
     settings: Settings,
   ) {
     super();
-    const isOn = settings.collectors.get(COLLECTOR) ?? true;
+    const isOn = settings.collectors.get(COLLECTOR) ?? ENABLED;
     const byName = [...(isOn ? settings.upstreams : [])].sort((a, b) => (a.name < b.name ? -1 : 1));
     this.contacts = byName.map((upstream, place) => new UpstreamContact(upstream, spread(place)));
     this.configured = this.contacts.map(({ name }) => name);

@@ -6,7 +6,7 @@ import { label, labels } from '../../model/labels.js';
 import { Outcome, outcomeWords } from '../../model/outcome.js';
 import { millisecondsToSeconds } from '../../model/units.js';
 import { DROP_REASONS, type DropReason } from '../exposition/drop-reasons.js';
-import { AGENT_FAMILY, COLLECTOR, UpstreamScraper } from './scraper.js';
+import { AGENT_FAMILY, COLLECTOR, ENABLED, UpstreamScraper } from './scraper.js';
 import type { UpstreamContact } from './upstream-contact.js';
 
 // The keys of a record whose type names them all.
@@ -23,7 +23,7 @@ export class UpstreamsHostCollector implements HostCollector {
     name: COLLECTOR,
     tier: 'sweep',
     reads: 'pages of other exporters that `upstream.<name>.url` names, off the sweep; where it is off, none of them is asked',
-    enabled: true,
+    enabled: ENABLED,
   };
   readonly about = UpstreamsHostCollector.about;
   private readonly all: readonly HostFamily[];

@@ -16,6 +16,7 @@ const SYSCTLS = ['sys', 'net', 'netfilter'] as const;
 /** 1700 possible CPUs. */
 const STAT_BYTES = 256 * 1024;
 const SYSCTL_BYTES = 64;
+const CPU_LIST_BYTES = 4096;
 
 /**
  * The last reading of connection tracking on the host, for all who tell of it.
@@ -28,6 +29,8 @@ export class HostConntrack {
   /** Null where the last reading was not ok. */
   last: ConntrackReading | null = null;
   private ownIsHosts: boolean | null = null;
+  /** Fixed at boot. */
+  private possible: readonly number[] | null = null;
 
   constructor(private readonly host: Host) {}
 
@@ -67,7 +70,8 @@ export class HostConntrack {
 
   /** The kernel prints a line for each CPU that could ever be plugged in, hundreds on some machines; those that are not there never count. */
   private numbered(lines: readonly ConntrackCounters[]): ConntrackReading['cpus'] {
-    const possible = this.cpus('possible');
+    this.possible ??= this.cpus('possible');
+    const { possible } = this;
     const present = new Set(this.cpus('present'));
     return lines
       .map((counters, place) => ({ cpu: possible?.length === lines.length ? possible[place] : place, counters }))
@@ -75,7 +79,7 @@ export class HostConntrack {
   }
 
   private cpus(which: 'possible' | 'present'): readonly number[] | null {
-    return parseCpuList(this.host.tryReadText(this.host.sys('devices', 'system', 'cpu', which), SYSCTL_BYTES * SYSCTL_BYTES) ?? '');
+    return parseCpuList(this.host.tryReadText(this.host.sys('devices', 'system', 'cpu', which), CPU_LIST_BYTES) ?? '');
   }
 
   private sysctl(name: string): number | null {

@@ -4,7 +4,7 @@ import { PortLedger } from './port-ledger.js';
 
 let ledger: PortLedger;
 beforeEach(() => {
-  ledger = new PortLedger(2);
+  ledger = new PortLedger(2, 2);
 });
 
 describe('PortLedger', () => {
@@ -33,6 +33,14 @@ describe('PortLedger', () => {
     expect(ledger.take('b', [3, 1])).toEqual([8, 9]);
   });
 
+  it('takes no correction of errors for a new life', () => {
+    const one = new PortLedger(2, 1);
+    one.take('a', [1000, 40]);
+    expect(one.take('a', [1010, 39])).toEqual([1010, 40]);
+    expect(one.take('a', [1020, 41])).toEqual([1020, 42]);
+    expect(one.take('b', [5, 1])).toEqual([1025, 43]);
+  });
+
   it('says the same again of the same', () => {
     ledger.take('a', [5, 7]);
     ledger.take('b', [1, 1]);
@@ -43,7 +51,7 @@ describe('PortLedger', () => {
     const reading = fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.nat(1000), fc.nat(1000));
     fc.assert(
       fc.property(fc.array(reading, { maxLength: 50 }), (readings) => {
-        const one = new PortLedger(2);
+        const one = new PortLedger(2, 2);
         const told = readings.map(([identity, first, second]) => one.take(identity, [first, second]));
         for (const slot of [0, 1]) {
           const values = told.map((numbers) => numbers[slot]);

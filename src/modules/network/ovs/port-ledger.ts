@@ -1,6 +1,7 @@
 /**
  * Counters of one port that never go back, though the port may be taken away and made anew under its name: what its earlier lives came to, and
- * what it says now. A new life is told by another identity, or by counters that went back. A poll may see the counters of a new life before the
+ * what it says now. A new life is told by another identity, or by bytes or packets that went back; where only another counter falls, a driver corrected
+ * itself, and its sum stands still. A poll may see the counters of a new life before the
  * database tells of it: then its identity is taken over without adding anything twice.
  */
 export class PortLedger {
@@ -10,7 +11,11 @@ export class PortLedger {
   /** Counters went back while the identity was still the old one. */
   private isAhead = false;
 
-  constructor(slots: number) {
+  /** @param growing so many slots, the first ones, count what no driver takes back */
+  constructor(
+    slots: number,
+    private readonly growing: number,
+  ) {
     this.base = new Array<number>(slots).fill(0);
     this.last = new Array<number>(slots).fill(0);
   }
@@ -18,11 +23,12 @@ export class PortLedger {
   /** @param now NaN where the switch does not count @returns as many numbers, NaN in the same places */
   take(identity: string, now: readonly number[]): readonly number[] {
     const isOther = this.identity !== null && identity !== this.identity;
-    const isBack = now.some((value, slot) => value < this.last[slot]);
+    const isBack = now.some((value, slot) => slot < this.growing && value < this.last[slot]);
     if (isBack || (isOther && !this.isAhead)) this.turn();
     this.isAhead = isBack ? !isOther : this.isAhead && !isOther;
     this.identity = identity;
     return now.map((value, slot) => {
+      if (value < this.last[slot]) this.base[slot] += this.last[slot] - value;
       if (!Number.isNaN(value)) this.last[slot] = value;
       return this.base[slot] + value;
     });
@@ -42,11 +48,12 @@ export class PortLedgers {
 
   constructor(
     private readonly slots: number,
+    private readonly growing: number,
     private readonly limit: number,
   ) {}
 
   of(name: string): PortLedger {
-    const ledger = this.ledgers.get(name) ?? new PortLedger(this.slots);
+    const ledger = this.ledgers.get(name) ?? new PortLedger(this.slots, this.growing);
     this.ledgers.delete(name);
     this.ledgers.set(name, ledger);
     const [oldest] = this.ledgers.keys();

@@ -63,9 +63,11 @@ export class PortOwners {
     const of = boards.flatMap(({ database, namespace, watched }) => [database, namespace, ...watched.map(({ watch }) => watch)]);
     const isSame = of.length === this.joinedOf.length && of.every((one, i) => one === this.joinedOf[i]);
     const { changes } = this;
-    if (isSame && changes === this.joinedChanges && [...this.claims.values()].every(isCurrent)) return;
+    // Without a database nobody can be joined with anything.
+    const isTold = boards.some(({ database }) => database !== null);
+    if (isSame && changes === this.joinedChanges && (!isTold || [...this.claims.values()].every(isCurrent))) return;
     const turn = ++this.begun;
-    if (boards.some(({ database }) => database !== null)) yield* this.claim();
+    if (isTold) yield* this.claim();
     const { owned, hostPorts } = yield* this.join(boards);
     // During a pause somebody may have begun anew, who knows more.
     if (turn !== this.begun) return;
@@ -77,16 +79,12 @@ export class PortOwners {
 
   private *claim(): Iterable<void> {
     const look = new DeviceLook(this.host);
-    try {
-      for (const subject of [...this.subjects]) {
-        const known = this.claims.get(subject);
-        // It may have left during a pause.
-        if (!this.subjects.has(subject) || (known && isCurrent(known))) continue;
-        this.claims.set(subject, claimOf(subject, look.namesOf(subject)));
-        yield;
-      }
-    } finally {
-      look.close();
+    for (const subject of [...this.subjects]) {
+      const known = this.claims.get(subject);
+      // It may have left during a pause.
+      if (!this.subjects.has(subject) || (known && isCurrent(known))) continue;
+      this.claims.set(subject, claimOf(subject, look.namesOf(subject)));
+      yield;
     }
   }
 
@@ -97,6 +95,7 @@ export class PortOwners {
     const macs = yield* soleMacs(placesByBoard.flat());
     for (const [index, { directory, namespace, watched }] of boards.entries()) {
       const places = placesByBoard[index];
+      if (places.length === 0) continue;
       const watches = new Map(watched.map(({ bridge, watch }) => [bridge, watch]));
       const doubtful = new Set<string>();
       const indexes = new Map(places.map(({ iface }) => [iface.name, iface.ifIndex]));
@@ -124,17 +123,19 @@ interface KeptClaim extends Omit<Claim, 'devices'> {
   readonly subject: Subject;
   readonly version: number;
   readonly nics: Subject['nics'];
-  readonly devices: DeviceNames;
+  /** null where they could not be looked at: the next join tries again. */
+  readonly devices: DeviceNames | null;
   /** Index of each device as the database first had it after the devices were looked at. */
   readonly indexes: Map<string, number>;
 }
 
-const isCurrent = ({ subject, version, nics }: KeptClaim): boolean => subject.version === version && subject.nics === nics;
+const isCurrent = ({ subject, version, nics, devices }: KeptClaim): boolean =>
+  subject.version === version && subject.nics === nics && devices !== null;
 
 const placesOf = (bridge: PortPlace['bridge']): readonly PortPlace[] =>
   bridge.ports.flatMap((port) => port.interfaces.map((iface) => ({ bridge, port, iface })));
 
-function claimOf(subject: Subject, devices: DeviceNames): KeptClaim {
+function claimOf(subject: Subject, devices: DeviceNames | null): KeptClaim {
   const { id, record, version } = subject;
   const nics = subject.nics ?? [];
   return {
@@ -164,7 +165,9 @@ function claimIn(kept: KeptClaim, ...[namespace, indexes, doubtful]: Seen): Clai
     subject.devicesChanged();
     return false;
   };
-  return { devices: (namespace === null ? [] : (devices.get(namespace) ?? [])).filter(isStill), sockets, ids, macs };
+  // Its ports are no host's until it is known which they are.
+  if (devices === null) for (const { name } of subject.nics ?? []) if (name !== undefined) doubtful.add(name);
+  return { devices: (namespace === null ? [] : (devices?.get(namespace) ?? [])).filter(isStill), sockets, ids, macs };
 }
 
 /** One after the other, as they are asked for. */

@@ -44,12 +44,14 @@ const STATE = {
   age: metric({ json: 'age_seconds', description: 'How long ago the switch told the counters.', decimals: 3 }),
 };
 
-/** The one place where the direction turns: what the switch receives through the port is what the VM behind it transmitted. */
+/** Where the direction of a switch's counters turns: what the switch receives through the port is what the VM behind it transmitted. */
 const turned = (port: PortCounters): readonly (number | null)[] => [
   ...[port.txBytes, port.rxBytes, port.txPackets, port.rxPackets],
   ...[port.txErrors, port.rxErrors, port.txDrops, port.rxDrops],
 ];
 const SLOTS = Object.keys(COUNTERS).length;
+/** The first of them: bytes and packets. */
+const GROWING = 4;
 /** Of one instance: of all ports that it may have, and of as many that it had. */
 const MAX_LEDGERS = 2 * MAX_PARTS;
 
@@ -181,7 +183,7 @@ export class SwitchPortsCollector implements Collector {
   }
 
   private ledgersOf(subject: Subject): PortLedgers {
-    const ledgers = this.ledgers.get(subject) ?? new PortLedgers(SLOTS, MAX_LEDGERS);
+    const ledgers = this.ledgers.get(subject) ?? new PortLedgers(SLOTS, GROWING, MAX_LEDGERS);
     this.ledgers.set(subject, ledgers);
     return ledgers;
   }
