@@ -2,7 +2,7 @@ import type { Config } from './config/config.js';
 import { ConfigError, quoted, reasonOf } from './config/config-error.js';
 import { upstreamSettings } from './config/upstream-config.js';
 import { parseTokens } from './http/tokens.js';
-import type { Settings } from './model/settings.js';
+import { type Settings, TRACING_BLOCKS } from './model/settings.js';
 
 /** The rooms' words for the configuration. @param readFile for token files; @throws what it throws */
 export function settingsOf(config: Config, readFile: (path: string) => string): Partial<Settings> {
@@ -43,6 +43,17 @@ export function settingsOf(config: Config, readFile: (path: string) => string): 
     antreaFamilies: config.antreaFamilies,
     conntrackZonesIntervalMs: config.conntrackZonesIntervalMs,
     conntrackZonesMaxEntries: config.conntrackZonesMaxEntries,
+    limitsIntervalMs: config.limitsIntervalMs,
+    limitsThresholds: [config.limitsWarningPercent, config.limitsCriticalPercent, config.limitsEmergencyPercent],
+    tracing: config.tracingMode,
+    tracingProgram: config.tracingProgram,
+    tracingHelperSocket: config.tracingHelperSocket,
+    tracingBlocks: TRACING_BLOCKS.filter((block) => config.tracingBlocks.includes(block)),
+    tracingIntervalMs: config.tracingIntervalMs,
+    tracingProcessNames: config.tracingProcessNames,
+    socketsIntervalMs: config.tracingSocketsIntervalMs,
+    rateLimit: config.webRateLimit,
+    rateBurst: config.webRateBurst,
     upstreams: upstreamSettings(config.upstreams),
     exporterMetrics: !config.webDisableExporterMetrics,
   };

@@ -29,6 +29,10 @@ const LABELS = {
   kvm_exit: ['instance_id', 'reason'],
   kvm_event: ['instance_id', 'event'],
   switch_port: ['instance_id', 'port'],
+  id_name_namespace: ['instance_id', 'instance_name', 'namespace'],
+  cgroup_device: ['instance_id', 'device'],
+  traced_process: ['instance_id', 'process_name'],
+  traced_process_named: ['instance_id', 'instance_name', 'namespace', 'process_name'],
 };
 
 /**
@@ -98,7 +102,7 @@ function declaredFamilies(tables, get) {
       };
       if (metric.words) known.labels.set(metric.words.label, [...metric.words.list]);
       for (const [label, value] of Object.entries(labels)) known.labels.set(label, [...(known.labels.get(label) ?? []), value]);
-      if (about) known.places.push(placeOf(metric, identity));
+      if (about && metric.json !== '') known.places.push(placeOf(metric, identity));
       found.set(name, known);
     }
   }
@@ -111,6 +115,9 @@ const PLACES = {
   disk: 'disks[]',
   vnic: 'network.devices[]',
   switch_port: 'network.switch_ports[]',
+  cgroup_device: 'limits.io.devices[]',
+  traced_process: 'events.processes[]',
+  traced_process_named: 'events.processes[]',
 };
 /** Tables of one column stand there as an object: a member a row. */
 const MEMBERS = { kvm_exit: 'exits.kvm.reasons', kvm_event: 'exits.kvm.events' };

@@ -17,4 +17,4 @@ export function number({ decimals, description, json, families, words }) {
   return { ...type, description: `${description}${which}` };
 }
 
-export const own = (columns) => columns.map(({ metric }) => metric).filter(({ json }) => !json.startsWith('collectors.'));
+export const own = (columns) => columns.map(({ metric }) => metric).filter(({ json }) => json !== '' && !json.startsWith('collectors.'));

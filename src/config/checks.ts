@@ -23,6 +23,7 @@ export const OWN_ROUTES = [
 /** What one setting means for another. @returns warnings. @throws ConfigError */
 export function checkTogether(config: Config, given: GivenSettings): readonly string[] {
   checkTelemetryPath(config, given);
+  checkThresholds(config, given);
   return [...checkReach(config, given), ...upstreamWarnings(config.upstreams)];
 }
 
@@ -33,6 +34,17 @@ function checkTelemetryPath({ webTelemetryPath: path }: Config, given: GivenSett
   const [, first] = path.split('/');
   if (!OWN_ROUTES.some((route) => route === first)) return;
   throw badValue({ key }, { texts: [path], origin: originOf(given, key) }, `must not begin with /${first}, which the agent answers itself`);
+}
+
+/** Each is no less than the one below it. */
+function checkThresholds(config: Config, given: GivenSettings): void {
+  const { limitsWarningPercent: warning, limitsCriticalPercent: critical, limitsEmergencyPercent: emergency } = config;
+  const check = (key: string, value: number, below: string, least: number): void => {
+    if (value >= least) return;
+    throw badValue({ key }, { texts: [String(value)], origin: originOf(given, key) }, `must be no less than ${below}, which is ${least}`);
+  };
+  check('limits.critical-percent', critical, 'limits.warning-percent', warning);
+  check('limits.emergency-percent', emergency, 'limits.critical-percent', critical);
 }
 
 function checkReach(config: Config, given: GivenSettings): readonly string[] {

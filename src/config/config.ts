@@ -1,5 +1,5 @@
 import { IsBoolean, IsIn } from 'class-validator';
-import { ANTREA_FAMILIES, FIRECRACKER_METRICS, QMP_MODES } from '../model/settings.js';
+import { ANTREA_FAMILIES, FIRECRACKER_METRICS, QMP_MODES, TRACING_MODES } from '../model/settings.js';
 import { bool, choice, count, duration, list, text } from './kind.js';
 import { Setting } from './setting.js';
 import type { UpstreamConfig } from './upstream-config.js';
@@ -9,6 +9,7 @@ import {
   AreMetricPrefixes,
   AreShimRuntimes,
   AreSocketGlobs,
+  AreTracingBlocks,
   Between,
   BetweenDurations,
   IsListenAddress,
@@ -81,6 +82,22 @@ export class Config {
   })
   @Between(1, 10_000)
   readonly webMaxRequests: number = 40;
+
+  @Setting({
+    key: 'web.rate-limit',
+    kind: count,
+    help: 'Requests for Prometheus pages that one client may make in a second; more are refused with 429. 0: as many as it wants.',
+  })
+  @Between(0, 1_000_000)
+  readonly webRateLimit: number = 10;
+
+  @Setting({
+    key: 'web.rate-burst',
+    kind: count,
+    help: 'How many of these it may make at once, after it has made none for a while.',
+  })
+  @Between(1, 1_000_000)
+  readonly webRateBurst: number = 20;
 
   @Setting({
     key: 'web.drain-timeout',
@@ -352,6 +369,86 @@ export class Config {
   })
   @Between(0, 100_000_000)
   readonly conntrackZonesMaxEntries: number = 200_000;
+
+  @Setting({
+    key: 'limits.interval',
+    kind: duration,
+    help: 'How often it is looked how far each limit of a VM is used up, for alert levels and podtrace_resource_*.',
+  })
+  @BetweenDurations(SECOND, HOUR)
+  readonly limitsIntervalMs: number = 5 * SECOND;
+
+  @Setting({
+    key: 'limits.warning-percent',
+    kind: count,
+    help: 'Use of a limit from which on its alert level is 1, at two looks in a row; it falls again 5 points below.',
+  })
+  @Between(1, 1000)
+  readonly limitsWarningPercent: number = 80;
+
+  @Setting({ key: 'limits.critical-percent', kind: count, help: 'From which on it is 2; no less than limits.warning-percent.' })
+  @Between(1, 1000)
+  readonly limitsCriticalPercent: number = 90;
+
+  @Setting({ key: 'limits.emergency-percent', kind: count, help: 'From which on it is 3; no less than limits.critical-percent.' })
+  @Between(1, 1000)
+  readonly limitsEmergencyPercent: number = 95;
+
+  @Setting({
+    key: 'tracing.mode',
+    kind: choice(TRACING_MODES),
+    help: 'Trace latencies of VMMs with bpftrace: where it is installed and may be run (auto), the same with a warning in the log where not (on), never (off). Costs a traced VMM up to a fifth more CPU for each request, every process of the host some 30 ns a system call, and 100 MB.',
+  })
+  @IsIn(TRACING_MODES)
+  readonly tracingMode: (typeof TRACING_MODES)[number] = 'auto';
+
+  @Setting({
+    key: 'tracing.program',
+    kind: text('FILE'),
+    help: 'Where bpftrace is: a path, or a name that is looked for in PATH.',
+  })
+  @IsPath()
+  readonly tracingProgram: string = 'bpftrace';
+
+  @Setting({
+    key: 'tracing.helper-socket',
+    kind: text('FILE'),
+    help: 'Socket of `vmgauge trace`, which traces with the rights that this takes, so that the agent needs none of them. Empty: the agent starts bpftrace itself.',
+  })
+  @IsPathOrEmpty()
+  readonly tracingHelperSocket: string = '';
+
+  @Setting({
+    key: 'tracing.blocks',
+    kind: list('BLOCK'),
+    help: 'What is traced, as far as the kernel can: cpu (time off the CPU and in the run queue), tcp (round trips, connects), bytes (of sockets), dns (lookups of the VMM), files (reads, writes and syncs of disk images), uring (the same through io_uring), guest-dns (lookups of the guest, on its tap), plain-files (reads and writes at no given place, as Firecracker does: 300 ns more for each such call of any process of the host).',
+  })
+  @AreTracingBlocks()
+  readonly tracingBlocks: readonly string[] = ['cpu', 'tcp', 'bytes', 'dns', 'files', 'uring', 'guest-dns'];
+
+  @Setting({
+    key: 'tracing.interval',
+    kind: duration,
+    help: 'How often what the kernel counted is fetched from it.',
+  })
+  @BetweenDurations(SECOND, 10 * MINUTE)
+  readonly tracingIntervalMs: number = 5 * SECOND;
+
+  @Setting({
+    key: 'tracing.process-names',
+    kind: count,
+    help: 'How many process names are told apart for each VM; further ones are other. 0: process_name is left out.',
+  })
+  @Between(0, 64)
+  readonly tracingProcessNames: number = 8;
+
+  @Setting({
+    key: 'tracing.sockets-interval',
+    kind: duration,
+    help: 'How often TCP sockets of VMMs are looked at with ss while nothing is traced.',
+  })
+  @BetweenDurations(SECOND, HOUR)
+  readonly tracingSocketsIntervalMs: number = 15 * SECOND;
 
   @Setting({ key: 'log.level', kind: choice(LOG_LEVELS), help: 'Least weight of a line that is written.', reload: true })
   @IsIn(LOG_LEVELS)

@@ -1,5 +1,6 @@
 import { IsIn, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { ASKABLE_SHIMS } from '../model/instance.js';
+import { TRACING_BLOCKS } from '../model/settings.js';
 import { parseUpstreamUrl } from '../model/upstream-url.js';
 import { formatDuration } from './duration.js';
 import { parseListenAddress } from './listen-address.js';
@@ -30,6 +31,9 @@ export const AreShimRuntimes = (): PropertyDecorator =>
 
 export const AreSocketGlobs = (): PropertyDecorator =>
   Matches(/^\P{Cc}+$/u, { each: true, message: 'must be paths or names of sockets, where * stands for any characters but /' });
+
+export const AreTracingBlocks = (): PropertyDecorator =>
+  IsIn(TRACING_BLOCKS, { each: true, message: `must be some of ${TRACING_BLOCKS.join(', ')}` });
 
 export const AreMetricPrefixes = (): PropertyDecorator =>
   Matches(/^[a-zA-Z_:][\w:]*$/, { each: true, message: 'must be beginnings of metric names' });

@@ -3,15 +3,17 @@
  * member, the text view a line, the documents a row. Nothing else in the source spells a family's name.
  */
 
-export type MetricType = 'counter' | 'gauge';
+export type MetricType = 'counter' | 'gauge' | 'histogram';
 
 /**
  * Label sets that a row carries, rendered once when the row is made. `sandbox_vmm_interface`: those of `sandbox_interface`, and only the rows
- * of sandboxes whose VMM is a process of its own. The last six are rows of the tables of parts, one each.
+ * of sandboxes whose VMM is a process of its own. `id_name_namespace`: the instance with the namespace of its pod. The rest are rows of the
+ * tables of parts; `traced_process_named` is `traced_process` with the labels of `id_name_namespace`.
  */
 export type Identity =
   | 'id'
   | 'id_and_name'
+  | 'id_name_namespace'
   | 'interface'
   | 'sandbox'
   | 'sandbox_interface'
@@ -21,7 +23,10 @@ export type Identity =
   | 'vnic'
   | 'kvm_exit'
   | 'kvm_event'
-  | 'switch_port';
+  | 'switch_port'
+  | 'cgroup_device'
+  | 'traced_process'
+  | 'traced_process_named';
 
 /** A Prometheus family. Two metrics may share one family when static labels tell them apart. */
 export interface Family {
@@ -42,12 +47,14 @@ export interface Exposure {
   readonly labels?: Readonly<Record<string, string>>;
   /** Decimals of this family's samples, where a seed fixes another unit than the document's (clock ticks beside seconds). */
   readonly decimals?: number;
+  /** What stands after the family's name in a line of a histogram; its buckets have `le` among their labels. */
+  readonly suffix?: '_bucket' | '_sum' | '_count';
   /** Bytes that `kata.proc-status-unit` may turn into KiB in this family. */
   readonly kib?: true;
 }
 
 export interface Metric {
-  /** Where it stands in the stats document, dotted: `cpu.user_seconds`. Also the column's name. */
+  /** Where it stands in the stats document, dotted: `cpu.user_seconds`. Also the column's name. Empty: it is in families only. */
   readonly json: string;
   /** A second place in the document, where a seed fixes one of the two. */
   readonly alias?: string;
@@ -70,6 +77,7 @@ type Spec = Omit<Family, 'type' | 'identity'> & { readonly identity?: Identity }
 
 export const counter = (spec: Spec): Family => ({ identity: 'id', ...spec, type: 'counter' });
 export const gauge = (spec: Spec): Family => ({ identity: 'id', ...spec, type: 'gauge' });
+export const histogram = (spec: Spec): Family => ({ identity: 'id', ...spec, type: 'histogram' });
 
 /** One column. Without families it is in the JSON document only. */
 export function metric(spec: {

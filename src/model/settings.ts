@@ -3,6 +3,10 @@ import type { UpstreamSettings } from './upstream.js';
 export const QMP_MODES = ['off', 'reserved', 'opportunistic'] as const;
 
 export const ANTREA_FAMILIES = ['auto', 'on', 'off'] as const;
+export const TRACING_MODES = ['auto', 'on', 'off'] as const;
+/** Probes that are switched on and off together. `plain-files` is not among those that are on by themselves. */
+export const TRACING_BLOCKS = ['cpu', 'tcp', 'bytes', 'dns', 'files', 'uring', 'guest-dns', 'plain-files'] as const;
+export type TracingBlock = (typeof TRACING_BLOCKS)[number];
 export const FIRECRACKER_METRICS = ['off', 'file', 'fifo'] as const;
 
 /** What the rooms need of the configuration. Members that a reload may change are read at each use. */
@@ -65,6 +69,27 @@ export class Settings {
   conntrackZonesIntervalMs = 60_000;
   /** Connections beyond which they are not counted by zone: each costs 2 to 4 µs. */
   conntrackZonesMaxEntries = 200_000;
+  /** Between two looks at how far each limit is used up, for alert levels and the families of Podtrace. */
+  limitsIntervalMs = 5000;
+  /** Percent of a limit from which on the alert level is 1, 2, 3; ascending. */
+  limitsThresholds: readonly [warning: number, critical: number, emergency: number] = [80, 90, 95];
+  /** Whether latencies are traced: where that is possible, always, never. */
+  tracing: (typeof TRACING_MODES)[number] = 'auto';
+  /** The program that traces: a path, or a name that is looked for in PATH. */
+  tracingProgram = 'bpftrace';
+  /** Socket of a helper that traces in our place, so that the agent needs no rights for it. Empty: the agent starts the program. */
+  tracingHelperSocket = '';
+  /** Blocks of probes that may be used. */
+  tracingBlocks: readonly TracingBlock[] = TRACING_BLOCKS.filter((block) => block !== 'plain-files');
+  /** Between two tellings of what was counted in the kernel. */
+  tracingIntervalMs = 5000;
+  /** Names of processes told apart for each instance; further ones are `other`. 0: none is named. */
+  tracingProcessNames = 8;
+  /** Between two looks at TCP sockets where nothing is traced. */
+  socketsIntervalMs = 15_000;
+  /** Requests for metrics that one client may make in a second, and at once; 0: as many as it wants. */
+  rateLimit = 10;
+  rateBurst = 20;
   /** Other exporters whose pages are passed on, by name ascending. */
   upstreams: readonly UpstreamSettings[] = [];
   /** Leaves out what the agent says of its own process. */

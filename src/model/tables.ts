@@ -55,6 +55,8 @@ export class Tables {
   readonly kvmExits = new Table<PartKey>(byParentAndName);
   readonly kvmEvents = new Table<PartKey>(byParentAndName);
   readonly switchPorts = new Table<PartKey>(byParentAndName);
+  readonly cgroupDevices = new Table<PartKey>(byParentAndName);
+  readonly tracedProcesses = new Table<PartKey>(byParentAndName);
 
   private readonly all = [this.instances, this.interfaces, this.sandboxes, this.sandboxInterfaces, ...PARTS.map((part) => this[part])];
 

@@ -36,13 +36,20 @@ afterAll(() => proc.close());
 
 const { instances, interfaces, sandboxes, sandboxInterfaces } = house.tables;
 const { columns } = house.tables;
-/** Names that Kata and Antrea fixed: counters without `_total`, or names that end in what they measure. */
+/** Names that Kata, Antrea and Podtrace fixed: counters without `_total`, or names that end in what they measure. */
 const FIXED_NAMES: ReadonlySet<string> = new Set([
   'kata_shim_pod_overhead_cpu',
   'kata_monitor_scrape_count',
   'kata_monitor_scrape_failed_count',
   'kata_monitor_scrape_durations_histogram_milliseconds',
   'antrea_agent_ovs_flow_ops_count',
+  'podtrace_dns_latency_seconds_gauge',
+  'podtrace_dns_latency_seconds_histogram',
+  'podtrace_fs_latency_seconds_gauge',
+  'podtrace_fs_latency_seconds_histogram',
+  'podtrace_cpu_block_seconds_gauge',
+  'podtrace_cpu_block_seconds_histogram',
+  'podtrace_resource_utilization_percent',
 ]);
 const declared = [...new Set(columns.flatMap(({ metric }) => metric.families.map(({ family }) => family)))];
 const kata = { name: 'told', list: () => [], directories: { present: true, roots: [] } };
@@ -123,7 +130,7 @@ describe('THE LISTS', () => {
 
 describe('places in the stats document', () => {
   const places = (metrics: readonly { metric: { json: string; alias?: string } }[]): string[] =>
-    metrics.flatMap(({ metric }) => (metric.alias === undefined ? [metric.json] : [metric.json, metric.alias]));
+    metrics.flatMap(({ metric }) => [metric.json, metric.alias ?? '']).filter((place) => place !== '');
 
   it('are taken once', () => {
     unique(places([...instances.columns, ...sandboxes.columns]));
@@ -138,7 +145,7 @@ describe('places in the stats document', () => {
   });
 
   it('are words of lower case, with the unit of their families', () => {
-    for (const { metric } of columns.filter(({ metric }) => !metric.json.startsWith('collectors.'))) {
+    for (const { metric } of columns.filter(({ metric }) => metric.json !== '' && !metric.json.startsWith('collectors.'))) {
       for (const place of [metric.json, metric.alias ?? metric.json]) expect(place).toMatch(/^[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*){0,3}$/);
       for (const { family } of metric.families)
         if (family.unit !== undefined) expect(metric.json).toMatch(new RegExp(`(^|_)${family.unit}$`));
@@ -159,7 +166,7 @@ describe('families', () => {
 
   it('have a known prefix, and words of lower case', async () => {
     for (const { name } of await allFamilies())
-      expect(name).toMatch(/^(antrea_agent|hypeman_vm|kata_(shim|hypervisor|virtiofsd|monitor)|vmgauge)(_[a-z]+)+$/);
+      expect(name).toMatch(/^(antrea_agent|hypeman_vm|kata_(shim|hypervisor|virtiofsd|monitor)|podtrace|vmgauge)(_[a-z]+)+$/);
   });
 
   it('have a sentence of help', async () => {
@@ -188,10 +195,18 @@ describe('families', () => {
   it('are told apart by their labels where several columns make one', () => {
     for (const family of declared.filter(({ name }) => name !== 'vmgauge_collector_success')) {
       const labels = columns.flatMap(({ metric }) =>
-        metric.families.filter((exposure) => exposure.family === family).map((exposure) => JSON.stringify(exposure.labels ?? {})),
+        metric.families
+          .filter((exposure) => exposure.family === family)
+          .map(({ labels = {}, suffix = '' }) => JSON.stringify({ ...labels, ...(suffix === '' ? {} : { suffix }) })),
       );
       unique(labels);
-      const keys = new Set(labels.map((text) => Object.keys(JSON.parse(text)).join()));
+      const keys = new Set(
+        labels.map((text) =>
+          Object.keys(JSON.parse(text))
+            .filter((key) => key !== 'le')
+            .join(),
+        ),
+      );
       expect(keys.size, family.name).toBe(1);
     }
   });

@@ -52,13 +52,16 @@ function labelOf(place: string, one: unknown): Leaf['labels'] {
 function placesOf(tables: Tables): Map<string, Metric> {
   const at = (prefix: string, { columns }: Pick<Table<never>, 'columns'>): [string, Metric][] =>
     columns.flatMap(({ metric }) =>
-      [metric.json, metric.alias].flatMap((place) => (place === undefined ? [] : [[prefix + place, metric] as [string, Metric]])),
+      [metric.json, metric.alias].flatMap((place) =>
+        place === undefined || place === '' ? [] : [[prefix + place, metric] as [string, Metric]],
+      ),
     );
   const all = [
     ...[...at('', tables.instances), ...at('', tables.sandboxes)],
     ...[...at('network.interfaces[].', tables.interfaces), ...at('shim.interfaces[].', tables.sandboxInterfaces)],
     ...[...at('cpu.vcpus[].', tables.vcpus), ...at('disks[].', tables.disks), ...at('network.devices[].', tables.vnics)],
-    ...at('network.switch_ports[].', tables.switchPorts),
+    ...[...at('network.switch_ports[].', tables.switchPorts), ...at('limits.io.devices[].', tables.cgroupDevices)],
+    ...at('events.processes[].', tables.tracedProcesses),
   ];
   const members = { 'exits.kvm.reasons.*': tables.kvmExits, 'exits.kvm.events.*': tables.kvmEvents };
   return new Map([...all, ...Object.entries(members).map(([place, { columns }]) => [place, columns[0].metric] as const)]);

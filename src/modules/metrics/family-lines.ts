@@ -60,7 +60,8 @@ export function declaredFamilies(tables: Tables, states: readonly CollectorState
     family,
     group: [...owners][0],
     owners,
-    columns: columns.sort((a, b) => Buffer.compare(a.prefix, b.prefix)),
+    // Buckets stand as they are declared, by their bounds: a text format asks for that order.
+    columns: family.type === 'histogram' ? columns : columns.sort((a, b) => Buffer.compare(a.prefix, b.prefix)),
     withoutSandboxes: columns.filter(({ column }) => !ofSandboxes.has(column)),
     head: heads(family),
     ...(KATA.test(family.name) ? { own: ownName(family) } : {}),
@@ -71,14 +72,14 @@ const SELF = 'self';
 const ownersOf = (states: readonly CollectorState[]) =>
   new Map(states.flatMap(({ collector }) => declaredMetrics(collector).map((metric) => [metric, collector.about.name] as const)));
 
-function familyColumn(column: Column, { family, labels: pairs, decimals, kib: mayBeKib }: Exposure, kib: boolean): FamilyColumn {
+function familyColumn(column: Column, { family, labels: pairs, decimals, suffix, kib: mayBeKib }: Exposure, kib: boolean): FamilyColumn {
   const fixed = pairs === undefined ? '' : labels(pairs);
   const { words } = column.metric;
   return {
     ...(words ? { words: words.list.map((word) => Buffer.from(`${family.name}{${labels({ ...pairs, [words.label]: word })},`)) } : {}),
     column,
     fixed,
-    prefix: Buffer.from(fixed === '' ? `${family.name}{` : `${family.name}{${fixed},`),
+    prefix: Buffer.from(`${family.name}${suffix ?? ''}{${fixed === '' ? '' : `${fixed},`}`),
     decimals: kib && mayBeKib ? KIB : (decimals ?? column.metric.decimals),
   };
 }

@@ -97,6 +97,12 @@ const part = (word: string): Naming<PartKey> => ({
   bare: ({ name }) => label(word, name),
 });
 
+/** The namespace is that of its pod; empty for what is no pod, which is how Prometheus says that there is none. */
+const withNamespace = ({ id, name, record }: Subject): string =>
+  `${label('instance_id', id)},${label('instance_name', name)},${label('namespace', record.sandbox?.pod?.namespace ?? '')}`;
+/** Without a name the processes of an instance are not told apart. */
+const processName = (name: string): readonly string[] => (name === '' ? [] : [label('process_name', name)]);
+
 /** @param cri whether the labels of a sandbox name its pod */
 export function labelledRows(tables: Tables, cri: boolean): Readonly<Record<Identity, LabelledRows>> {
   const ofSandbox: Naming<InterfaceKey> = {
@@ -123,5 +129,17 @@ export function labelledRows(tables: Tables, cri: boolean): Readonly<Record<Iden
     kvm_exit: new RowsOf(tables.kvmExits, part('reason')),
     kvm_event: new RowsOf(tables.kvmEvents, part('event')),
     switch_port: new RowsOf(tables.switchPorts, part('port')),
+    id_name_namespace: new RowsOf<Subject>(tables.instances, { subject: itself, render: withNamespace }),
+    cgroup_device: new RowsOf(tables.cgroupDevices, part('device')),
+    traced_process: new RowsOf<PartKey>(tables.tracedProcesses, {
+      subject: parentOf,
+      render: ({ parent, name }) => [label('instance_id', parent.id), ...processName(name)].join(','),
+      bare: ({ name }) => processName(name).join(),
+    }),
+    traced_process_named: new RowsOf<PartKey>(tables.tracedProcesses, {
+      subject: parentOf,
+      render: ({ parent, name }) => [withNamespace(parent), ...processName(name)].join(','),
+      bare: ({ name }) => processName(name).join(),
+    }),
   };
 }

@@ -24,7 +24,7 @@ export class PartsView {
   ) {
     this.table = tables[part];
     this.rows = new RowsByParent(this.table);
-    for (const column of this.table.columns) {
+    for (const column of this.table.columns.filter(({ metric }) => metric.json !== '')) {
       this.cells.text(`,"${column.metric.json}":`);
       this.cells.cell(column);
     }
