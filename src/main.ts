@@ -4,6 +4,9 @@ import { AgentLogger } from './agent-logger.js';
 import { AppModule } from './app.module.js';
 import type { Config } from './config/config.js';
 import { parseListenAddress } from './config/listen-address.js';
+import { Host } from './host/host.js';
+import { RateLimit } from './http/rate-limit.js';
+import { type RefusalReason, Refusals } from './http/refusals.js';
 import { makeAdapter, protect } from './http/server.js';
 import { TokenSet } from './http/tokens.js';
 import { Settings } from './model/settings.js';
@@ -30,14 +33,16 @@ export async function serve(config: Config, readFile: (path: string) => string, 
   const tokens = new TokenSet(tokensIn('web.token-file', config.webTokenFile, readFile));
   const settings = settingsOf(config, readFile);
   const roots = { proc: config.pathProcfs, sys: config.pathSysfs, cgroup: config.pathCgroup, run: config.pathRun };
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.register({ settings, roots }), makeAdapter(tokens), {
+  const refused = (reason: RefusalReason): void => app.get(Refusals).add(reason);
+  const app: NestFastifyApplication = await NestFactory.create(AppModule.register({ settings, roots }), makeAdapter(tokens, refused), {
     logger,
     // Nest's own would read form data too; Fastify's reads JSON.
     bodyParser: false,
     abortOnError: false,
   });
   const readiness = app.get(Readiness);
-  protect(app, { tokens, draining: () => readiness.draining, logger });
+  const limit = new RateLimit(app.get(Settings), () => app.get(Host).clock.monotonic());
+  protect(app, { tokens, limit, telemetryPath: config.webTelemetryPath, refused, draining: () => readiness.draining, logger });
   const address = await listen(app, config.webListenAddress);
   return {
     app,

@@ -20,7 +20,7 @@ const CASES = {
   unsupported_media_type: ['/instances/web-1', 'Unsupported Media Type'],
   request_timeout: ['/', 'the request took too long to arrive'],
   headers_too_large: ['/', 'the request line and the headers are longer than this server reads'],
-  rate_limited: ['/metrics', '40 scrapes are under way'],
+  rate_limited: ['/metrics', 'Rate limit exceeded'],
   internal_error: [STATS, 'an unexpected error; the log has it'],
   unavailable: ['/readyz', 'the agent is starting'],
 };
@@ -61,12 +61,19 @@ const header = (description) => ({ description, schema: { type: 'string' } });
 const HEADERS = {
   401: { 'WWW-Authenticate': header('Bearer, and the realm.') },
   405: { Allow: header('Methods that the path answers.') },
-  429: { 'Retry-After': header('Seconds to wait.') },
+  429: { 'Retry-After': header('Seconds to wait, whole ones.') },
   503: { 'Retry-After': header('Seconds to wait; not for every reason.') },
 };
 
 /** The name of a response in components.responses: `InvalidIdOrInvalidRequest`. */
 const nameOf = (codes) => codes.map((code) => code.replace(/(^|_)([a-z])/g, (_, _before, letter) => letter.toUpperCase())).join('Or');
+
+/** Further types of one status. */
+const ALSO = {
+  429: {
+    'text/plain': { schema: { type: 'string' }, examples: { text: { summary: 'More than web.rate-limit', value: 'Rate limit exceeded' } } },
+  },
+};
 
 const response = (codes, description) => ({
   description,
@@ -76,6 +83,7 @@ const response = (codes, description) => ({
       schema: { $ref: '#/components/schemas/Problem' },
       examples: Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
     },
+    ...ALSO[ERRORS[codes[0]].status],
   },
 });
 

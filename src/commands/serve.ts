@@ -10,16 +10,19 @@ export async function runAgent({ config, warnings }: Call, input: ConfigInput, f
   for (const warning of warnings) logger.warn(warning);
   const running = await serve(config, input.readFile, logger);
   logger.log(`listening on ${running.address}`);
-  stopOnSignals(running, fail);
+  stopOnSignals(running, logger, fail);
   reloadOnSignal(running, config, input, logger);
 }
 
-function stopOnSignals(running: Running, fail: (error: unknown) => never): void {
+function stopOnSignals(running: Running, logger: AgentLogger, fail: (error: unknown) => never): void {
   let stopping = false;
   const stop = (): void => {
     if (stopping) return;
     stopping = true;
-    running.stop().then(() => process.exit(0), fail);
+    running.stop().then(() => {
+      logger.log('stopped');
+      process.exit(0);
+    }, fail);
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
@@ -45,7 +48,9 @@ async function reload(running: Running, current: Config, input: ConfigInput, log
   const { config, changed, needRestart, warnings } = reloadConfig(current, input);
   await running.reload(config);
   for (const warning of warnings) logger.warn(warning);
-  logger.log(`configuration read again; changed: ${changed.join(', ') || 'nothing'}`);
+  const tokenFiles = [config.webTokenFile && 'web.token-file', config.sourceRegistrationTokenFile && 'source.registration.token-file'];
+  const words = tokenFiles.filter((key) => key !== '').join(', ');
+  logger.log(`configuration read again; changed: ${changed.join(', ') || 'nothing'}${words && `; tokens read again: ${words}`}`);
   if (needRestart.length > 0) logger.warn(`these settings need a restart: ${needRestart.join(', ')}`);
   return config;
 }

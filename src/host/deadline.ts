@@ -18,6 +18,15 @@ export async function withDeadline<T>(work: Promise<T>, deadlineMs: number, what
   }
 }
 
+/**
+ * Asks how many milliseconds are left, again and again. At least 1: what takes a deadline takes 0 for none.
+ * @param until on the clock of `now`, monotonic
+ */
+export const timeLeft =
+  (until: number, now = () => performance.now()): (() => number) =>
+  () =>
+    Math.max(1, until - now());
+
 /** Waits until all of it is settled, but no longer than the deadline; it never rejects, whatever became of the work. */
 export async function settledWithin(works: readonly Promise<unknown>[], deadlineMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;

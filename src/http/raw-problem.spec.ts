@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { rawProblem } from './raw-problem.js';
+import { SAFETY_HEADERS } from './safety-headers.js';
 
 describe('the answer to bytes that never became a request', () => {
   it.each([
@@ -13,6 +14,7 @@ describe('the answer to bytes that never became a request', () => {
     expect(head).toContain('Content-Type: application/problem+json');
     expect(head).toContain(`Content-Length: ${Buffer.byteLength(body)}`);
     expect(head).toContain('Connection: close');
+    for (const [name, value] of Object.entries(SAFETY_HEADERS)) expect(head).toContain(`\r\n${name}: ${value}`);
     expect(JSON.parse(body)).toMatchObject({ status, code: word, instance: '/' });
   });
 });

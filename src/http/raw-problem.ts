@@ -1,5 +1,6 @@
 import { ERRORS, type ErrorCode } from '../model/errors.js';
 import { PROBLEM_JSON, problem } from './problem.js';
+import { SAFETY_HEADERS } from './safety-headers.js';
 
 /** By the code of Node's parser. */
 const KNOWN: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
@@ -17,6 +18,7 @@ export function rawProblem(code: string): string {
     `Content-Type: ${PROBLEM_JSON}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Cache-Control: no-store',
+    ...Object.entries(SAFETY_HEADERS).map(([name, value]) => `${name}: ${value}`),
     'Connection: close',
     '',
     body,

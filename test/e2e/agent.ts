@@ -6,9 +6,11 @@ import { register } from 'prom-client';
 import request from 'supertest';
 import { AppModule } from '../../src/app.module.js';
 import { VMM_EXECUTABLES } from '../../src/config/vmm-executables.js';
+import { RateLimit } from '../../src/http/rate-limit.js';
+import { type RefusalReason, Refusals } from '../../src/http/refusals.js';
 import { makeAdapter, protect } from '../../src/http/server.js';
 import { TokenSet } from '../../src/http/tokens.js';
-import type { Settings } from '../../src/model/settings.js';
+import { Settings } from '../../src/model/settings.js';
 import { Collection } from '../../src/modules/collection/collection.js';
 import { Readiness } from '../../src/modules/health/readiness.js';
 import { Registry } from '../../src/modules/instances/registry.js';
@@ -54,12 +56,18 @@ export class Agent {
       ...(dialogues ? { dialogues } : {}),
     };
     const readers = new TokenSet(tokens);
-    const app = await NestFactory.create<NestFastifyApplication>(AppModule.register(options), makeAdapter(readers), {
+    const refused = (reason: RefusalReason): void => app.get(Refusals).add(reason);
+    const app: NestFastifyApplication = await NestFactory.create(AppModule.register(options), makeAdapter(readers, refused), {
       logger: false,
       abortOnError: false,
     });
     const readiness = app.get(Readiness);
-    protect(app, { tokens: readers, draining: () => readiness.draining, logger: SILENT });
+    const own = app.get(Settings);
+    const limit = new RateLimit(own, () => host.clock.monotonic());
+    protect(app, {
+      ...{ tokens: readers, limit, telemetryPath: own.telemetryPath, refused },
+      ...{ draining: () => readiness.draining, logger: SILENT },
+    });
     await app.init();
     await app.getHttpAdapter().getInstance().ready();
     return new Agent(app, host);
@@ -130,6 +138,9 @@ const quiet = (root: string): Partial<Settings> => ({
   cloudHypervisorApi: false,
   firecrackerApi: false,
   firecrackerMetrics: 'off',
+  tracing: 'off',
+  // Tests ask faster than scrapers.
+  rateLimit: 0,
   executables: VMM_EXECUTABLES,
   hypemanDataDir: join(root, 'var', 'lib', 'hypeman'),
   // What the agent says of its own process is never twice the same.

@@ -134,7 +134,8 @@ export class SwitchedVms implements World {
     const observer = app.get(OvsObserver, { strict: false });
     const { active } = app.get(HostCollection, { strict: false });
     const isHeard = (): boolean => {
-      if (active.some(({ outcome }) => outcome === Outcome.busy)) return false;
+      // What a sweep reads is what it was at the last sweep.
+      if (active.some(({ outcome, collector }) => outcome === Outcome.busy && collector.about.tier === 'timer')) return false;
       const watches = observer.bridges().map(({ watch }) => watch);
       return watches.length === DATABASE.bridges.length && watches.every(({ isUp }) => isUp) && watches[0].tally?.deleted === 1;
     };

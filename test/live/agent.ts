@@ -6,6 +6,8 @@ import { until } from './until.js';
 export const PACKAGE = resolve(import.meta.dirname, '../..');
 export const DIST = resolve(import.meta.dirname, process.env.VMGAUGE_DIST ?? '../../dist');
 const CLI = join(DIST, 'cli.js');
+/** Tests ask faster than scrapers, and only those about tracing trace. Flags win. */
+const CALM = { VMGAUGE_WEB_RATE_LIMIT: '0', VMGAUGE_TRACING_MODE: 'off' };
 
 /** The agent as a process of its own, listening. */
 export class RunningAgent {
@@ -67,14 +69,14 @@ export async function startAgent(
   env: Readonly<Record<string, string>> = {},
 ): Promise<RunningAgent> {
   const listen = flags.some((flag) => flag.startsWith('--web.listen-address')) ? [] : ['--web.listen-address=127.0.0.1:0'];
-  const child = keep(cleanup, new Child(process.execPath, [CLI, ...listen, ...flags], { env }));
+  const child = keep(cleanup, new Child(process.execPath, [CLI, ...listen, ...flags], { env: { ...CALM, ...env } }));
   const [, address] = await child.wrote('stderr', /listening on ([^\s"]+)/);
   return new RunningAgent(child, address);
 }
 
 /** The agent where it is expected to end by itself. */
 export const runAgent = (flags: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Child & Ended> =>
-  run(process.execPath, [CLI, ...flags], { env });
+  run(process.execPath, [CLI, ...flags], { env: { ...CALM, ...env } });
 
 export const agentCommand = (flags: readonly string[]): readonly string[] => [process.execPath, CLI, ...flags];
 

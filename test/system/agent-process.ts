@@ -35,6 +35,9 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   'collection.max-age': '20ms',
   'collection.slow-interval': '1s',
   'collector.wait.interval': '1s',
+  // They ask faster than scrapers, and only those about tracing trace.
+  'web.rate-limit': '0',
+  'tracing.mode': 'off',
 };
 
 /** The built agent as a process of its own, asked over HTTP. */
@@ -58,6 +61,10 @@ export class AgentProcess {
       return /listening on ([^\s"]+)/.exec(child.complaints)?.[1];
     });
     return new AgentProcess(child, address);
+  }
+
+  get port(): number {
+    return Number(new URL(this.address).port);
   }
 
   /** What it logged. */

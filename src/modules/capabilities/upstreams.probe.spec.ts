@@ -68,12 +68,17 @@ describe('the probe of upstreams', () => {
     expect(finding).toMatchObject({
       outcome: Outcome.notPermitted,
       need: 'required',
-      detail: 'a: it wants something; c: it wants something else',
+      detail: 'upstream a (h:443): it wants something; upstream c (h:443): it wants something else',
     });
     const steps = stepsOf(finding);
     expect(steps).toHaveLength(2);
     expect(steps[0]).toMatch(step);
     for (const line of steps) expect(line).toSatisfy(oneLine);
+    // Who configures with a file looks for a key.
+    const key = /^--(upstream\.a\.[a-z-]+)=/.exec(steps[0])?.[1];
+    expect(finding).toMatchObject({
+      fix: { text: key === undefined ? expect.not.stringContaining('Keys') : expect.stringContaining(key) },
+    });
     expect(JSON.stringify(finding)).not.toContain('hunter2');
   });
 

@@ -34,6 +34,8 @@ const flag = (line: string): Step => ({ where: 'vmgauge flag', line });
 const shell = (line: string): Step => ({ where: 'shell', line });
 const plain = (text: string): string => text.replaceAll("'", '');
 
+/** Where it is asked, as far as that can be no secret. */
+const placeOf = (target: UpstreamTarget): string => (target.kind === 'unix' ? `unix:${target.socketPath}` : authorityOf(target));
 const authorityOf = ({ host, port }: Server): string => `${host.includes(':') ? `[${plain(host)}]` : plain(host)}:${port}`;
 /** Without it a server of many names shows another's certificate; openssl sends the host's itself. */
 const sni = (serverName: string): string => (serverName === '' ? '' : ` -servername '${plain(serverName)}'`);
@@ -63,7 +65,7 @@ function findingOf(contacts: readonly UpstreamContact[], configured: number): Fi
   const silent = contacts.flatMap((contact) => (contact.refusal ? [{ contact, refusal: contact.refusal }] : []));
   const answering = contacts.filter(({ outcome }) => outcome === Outcome.ok).length;
   if (silent.length > 0) {
-    const lines = silent.map(({ contact: { name }, refusal: { why } }) => `${name}: ${why}`);
+    const lines = silent.map(({ contact: { name, target }, refusal: { why } }) => `upstream ${name} (${placeOf(target)}): ${why}`);
     const outcome: Lacking = silent[0].refusal.outcome;
     return lacks(outcome, { detail: lines.join('; '), need: 'required', fix: remedyFor(silent) });
   }
@@ -82,8 +84,8 @@ interface Silent {
 }
 
 function remedyFor(silent: readonly Silent[]): Fix {
-  return {
-    text: 'Look at each of them, from where the agent runs.',
-    steps: silent.map(({ contact, refusal: { cause } }) => REMEDIES[cause](contact)),
-  };
+  const steps = silent.map(({ contact, refusal: { cause } }) => REMEDIES[cause](contact));
+  const keys = steps.flatMap(({ where, line }) => (where === 'vmgauge flag' ? [line.replace(/^--|=.*/g, '')] : []));
+  const words = keys.length === 0 ? '' : ` Keys of the configuration file: ${keys.join(', ')}.`;
+  return { text: `Look at each of them, from where the agent runs.${words}`, steps };
 }

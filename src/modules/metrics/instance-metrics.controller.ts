@@ -30,7 +30,7 @@ export class InstanceMetricsController {
       also: ['application/openmetrics-text'],
       example: 'two-qemu/instance-metrics.txt',
     },
-    errors: ['invalid_id', 'unauthorized', 'not_found', 'ambiguous'],
+    errors: ['invalid_id', 'unauthorized', 'not_found', 'ambiguous', 'rate_limited'],
   })
   async one(@Param('id') id: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const instance = this.registry.get(id);

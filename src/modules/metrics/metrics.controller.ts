@@ -4,6 +4,7 @@ import { Controller, Get, Req, Res, UseFilters } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Doc } from '../../http/doc.js';
 import { ProblemFilter } from '../../http/problem.filter.js';
+import { Refusals } from '../../http/refusals.js';
 import { ApiError } from '../../model/errors.js';
 import { Settings } from '../../model/settings.js';
 import { secondsToMilliseconds } from '../../model/units.js';
@@ -33,6 +34,7 @@ export class MetricsController {
     private readonly registry: Registry,
     private readonly settings: Settings,
     private readonly kata: KataMonitor,
+    private readonly refusals: Refusals,
   ) {}
 
   @Get()
@@ -62,6 +64,7 @@ export class MetricsController {
 
   private async scrape(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     if (this.underWay >= this.settings.maxRequests) {
+      this.refusals.add('busy');
       throw new ApiError('rate_limited', `${this.settings.maxRequests} scrapes are under way`, { 'retry-after': '1' });
     }
     this.underWay++;

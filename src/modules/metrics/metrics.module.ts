@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
+import { Refusals } from '../../http/refusals.js';
 import { ClientFamilies } from './client-families.js';
 import { Exposition } from './exposition.js';
 import { InstanceMetricsController } from './instance-metrics.controller.js';
@@ -18,11 +19,11 @@ export class MetricsModule {
       module: MetricsModule,
       imports: [PrometheusModule.register({ controller: MetricsController, path: telemetryPath, defaultMetrics: { enabled: false } })],
       providers: [
-        ...[Exposition, SelfFamilies, KataFamilies, KataMonitor, ClientFamilies, MetricsController],
+        ...[Exposition, SelfFamilies, KataFamilies, KataMonitor, ClientFamilies, MetricsController, Refusals],
         ...(exporterMetrics ? PROCESS_METRICS : []),
       ],
       controllers: [InstanceMetricsController, SandboxesController],
-      exports: [Exposition, KataMonitor],
+      exports: [Exposition, KataMonitor, Refusals],
     };
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable, Optional } from '@nestjs/common';
 import { Host } from '../../host/host.js';
+import { REFUSAL_REASONS, Refusals } from '../../http/refusals.js';
 import { label } from '../../model/labels.js';
 import { Outcome, outcomeWords } from '../../model/outcome.js';
 import { millisecondsToSeconds } from '../../model/units.js';
@@ -26,6 +27,7 @@ export class SelfFamilies {
     private readonly host: Host,
     @Optional() private readonly kata?: KataFamilies,
     @Optional() private readonly ofHost?: HostCollection,
+    @Optional() private readonly refusals: Refusals = new Refusals(),
   ) {
     this.reloadSuccessMs = host.clock.now();
     this.instances = new InstanceFamilies(registry, collection);
@@ -70,6 +72,12 @@ export class SelfFamilies {
         help: 'When the configuration was last read without complaint.',
         unit: 'seconds',
         samples: () => one(millisecondsToSeconds(this.reloadSuccessMs)),
+      },
+      {
+        name: 'vmgauge_http_requests_refused_total',
+        type: 'counter',
+        help: 'Requests that were turned away before anything was read for them: no good token, more than web.rate-limit a second, or web.max-requests scrapes under way.',
+        samples: () => REFUSAL_REASONS.map((reason) => ({ labels: label('reason', reason), value: this.refusals.of(reason) })),
       },
     ];
   }

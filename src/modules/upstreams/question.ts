@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { withDeadline } from '../../host/deadline.js';
+import { timeLeft, withDeadline } from '../../host/deadline.js';
 import { HostError } from '../../host/host-error.js';
 import { type HttpAnswer, httpGet } from '../../host/http-client.js';
 import { httpsGet } from '../../host/https-client.js';
@@ -21,8 +21,7 @@ const HEADERS = { accept: 'text/plain;version=0.0.4', 'accept-encoding': 'identi
 
 /** One question to an upstream, within its timeout from reading the token to the last byte. @returns the page, or why there is none */
 export async function askUpstream(settings: UpstreamSettings, target: UpstreamTarget, signal: AbortSignal): Promise<Buffer | Refusal> {
-  const started = performance.now();
-  const left = (): number => Math.max(1, settings.timeoutMs - (performance.now() - started));
+  const left = timeLeft(performance.now() + settings.timeoutMs);
   const token = settings.tokenFile === '' ? '' : await fileOf('token_file', settings.tokenFile, TOKEN_BYTES, left());
   if (typeof token !== 'string') return token;
   const ca = settings.caFile === '' ? '' : await fileOf('ca_file', settings.caFile, CA_BYTES, left());

@@ -218,6 +218,24 @@ describe('the scraper', () => {
 });
 
 describe('its collector', () => {
+  it('has the outcome of the first upstream that fails, and is good where none does', () => {
+    const at = (name: string): UpstreamSettings => upstreamAt(name, 'http://h/m');
+    const scraper = new UpstreamScraper(new Host(), Object.assign(new Settings(), { upstreams: ['a', 'b', 'c'].map(at) }));
+    const collector = new UpstreamsHostCollector(new Host(), scraper);
+    const [a, b, c] = scraper.contacts;
+    expect(collector.read()).toBe(Outcome.busy);
+    for (const contact of [a, b]) contact.outcome = Outcome.ok;
+    expect(collector.read()).toBe(Outcome.busy);
+    c.refused({ outcome: Outcome.timeout, cause: 'upstream', why: 'it is slow' });
+    expect(collector.read()).toBe(Outcome.timeout);
+    a.outcome = Outcome.busy;
+    expect(collector.read()).toBe(Outcome.timeout);
+    b.refused({ outcome: Outcome.notPermitted, cause: 'token', why: 'it wants a token' });
+    expect(collector.read()).toBe(Outcome.notPermitted);
+    for (const contact of [a, b, c]) Object.assign(contact, { outcome: Outcome.ok, refusal: null });
+    expect(collector.read()).toBe(Outcome.ok);
+  });
+
   it('has nothing to say where no upstream is', () => {
     for (const collector of [
       new UpstreamsHostCollector(new Host()),

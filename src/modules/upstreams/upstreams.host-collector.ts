@@ -35,8 +35,12 @@ export class UpstreamsHostCollector implements HostCollector {
     this.all = [...this.questionFamilies(), ...this.answerFamilies(), this.agentFamily()];
   }
 
+  /** Of the first that does not answer well; those that nobody has asked yet come after. */
   read(): Outcome {
-    return this.contacts.length === 0 ? Outcome.notConfigured : Outcome.ok;
+    const { contacts } = this;
+    if (contacts.length === 0) return Outcome.notConfigured;
+    const one = contacts.find(({ refusal }) => refusal) ?? contacts.find(({ outcome }) => outcome !== Outcome.ok);
+    return one?.outcome ?? Outcome.ok;
   }
 
   families(): readonly HostFamily[] {

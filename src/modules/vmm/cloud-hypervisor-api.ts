@@ -1,4 +1,4 @@
-import { withDeadline } from '../../host/deadline.js';
+import { timeLeft, withDeadline } from '../../host/deadline.js';
 import type { StrangersSocket } from '../../host/held-socket.js';
 import { HostError } from '../../host/host-error.js';
 import { Outcome } from '../../model/outcome.js';
@@ -40,7 +40,7 @@ export class CloudHypervisorApi {
    */
   async round<T>(until: number, ask: () => Promise<T | NotOk>): Promise<T | NotOk> {
     if (this.api.isEnded) return Outcome.gone;
-    const left = (): number => Math.max(1, until - this.now());
+    const left = timeLeft(until, this.now);
     try {
       const found = await withDeadline(this.look(), left(), 'looking for the socket of a VMM');
       if (found !== Outcome.ok) return found;

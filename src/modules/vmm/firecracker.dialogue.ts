@@ -1,3 +1,4 @@
+import { timeLeft } from '../../host/deadline.js';
 import type { Subject } from '../../model/collector.js';
 import { Outcome } from '../../model/outcome.js';
 import type { HeldProcess } from '../../model/process.js';
@@ -81,7 +82,7 @@ class FirecrackerConversation implements Conversation {
   private async readMetrics(until: number): Promise<Outcome> {
     const { settings, host } = this.tools;
     if (settings.firecrackerMetrics === 'off') return Outcome.notConfigured;
-    const left = (): number => Math.max(1, until - host.clock.monotonic());
+    const left = timeLeft(until, () => host.clock.monotonic());
     // A sandbox's metrics are read by its shim, which passes them on; those of others by the agent, from which a command would take them.
     const foreign = this.subject.record.sandbox || this.tools.stays?.() === false ? Outcome.notPermitted : true;
     const fifo = settings.firecrackerMetrics === 'fifo' ? foreign : Outcome.notConfigured;

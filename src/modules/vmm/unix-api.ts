@@ -1,3 +1,4 @@
+import { timeLeft } from '../../host/deadline.js';
 import { askSocket } from '../../host/unix-http.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import type { Intrusion } from './dialogue.js';
@@ -41,7 +42,7 @@ export class UnixApi {
 
   /** Never rejects. gone once it is ended. @param until on the clock of `now` */
   async get(path: string, until: number): Promise<ApiAnswer | NotOk> {
-    const left = (): number => Math.max(1, until - this.now());
+    const left = timeLeft(until, this.now);
     const { signal } = this.ended;
     let started = Number.NaN;
     try {

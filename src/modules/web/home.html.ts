@@ -103,8 +103,8 @@ ${report.sources.map(source)}</ul></section>`;
 function readings({ readings: ofHost }: HomeReport): Html {
   if (ofHost.length === 0) return NOTHING;
   return html`<section aria-labelledby="host"><h2 id="host">What all of them share</h2>
-<ul class="sources">
-${ofHost.map(({ name, status, word, about }) => html`<li class="${status}"><b><i class="dot ${status}"></i>${name}</b> <em>${word}</em> <span>${about}</span></li>\n`)}</ul></section>`;
+<ul class="sources brief">
+${ofHost.map(({ name, status, word }) => html`<li class="${status}"><b><i class="dot ${status}"></i>${name}</b> <em>${word}</em></li>\n`)}</ul></section>`;
 }
 
 function source({ name, status, about, instances, problems }: HomeSource): Html {

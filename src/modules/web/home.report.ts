@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import { allocatedMemory } from '../../model/collector.js';
 import type { InstanceSource, Sandbox } from '../../model/instance.js';
-import { Outcome, outcomeWords } from '../../model/outcome.js';
+import { outcomeWords } from '../../model/outcome.js';
 import { Settings } from '../../model/settings.js';
 import { Tables } from '../../model/tables.js';
 import { timestamp } from '../../model/units.js';
@@ -53,8 +53,6 @@ export interface HomeReading {
   readonly status: 'ok' | 'failing';
   /** `ok`, or why not: `not permitted`. */
   readonly word: string;
-  /** What it reads. */
-  readonly about: string;
 }
 
 /** What the page for people says, before it is HTML or text. */
@@ -114,7 +112,7 @@ export class HomeReporter {
       total: instances.length,
       states: countStates(instances),
       sources: [...registry.sources.map((status) => this.source(status)), ...this.sourcesOff()],
-      readings: this.ofHost.active.filter(({ outcome }) => outcome !== Outcome.notConfigured).map(reading),
+      readings: this.ofHost.active.filter(({ outcome }) => !QUIET_REASONS.has(outcomeWords(outcome).reason ?? '')).map(reading),
       sandboxes: this.tables.sandboxes.order.rows.length,
       processes: discovery.processes,
       unreadable: discovery.unreadable,
@@ -201,6 +199,5 @@ function reading({ collector: { about }, outcome }: HostCollectorState): HomeRea
     name: about.name,
     status: reason === undefined ? 'ok' : 'failing',
     word: reason === undefined ? 'ok' : reason.replaceAll('_', ' '),
-    about: about.reads.replaceAll('`', ''),
   };
 }

@@ -42,6 +42,7 @@ ul{list-style:none;margin:0;padding:0}
 .answers li{display:grid;grid-template-columns:9rem 1fr;gap:.75rem;padding:.2rem 0;break-inside:avoid}
 .answers a{overflow-wrap:anywhere}
 .sources>li{display:grid;grid-template-columns:9rem 9rem 1fr;gap:0 .75rem;padding:.3rem 0}
+.brief>li{grid-template-columns:14rem 1fr}
 .sources b{font-weight:600}.sources em{font-style:normal}.sources .off b,.sources .off em{font-weight:400;color:var(--soft)}
 .sources .failing em,.sources .failing>span{color:var(--bad)}
 .sources span,.problems{overflow-wrap:anywhere}

@@ -1,3 +1,4 @@
+import { timeLeft } from '../../../host/deadline.js';
 import { HostError } from '../../../host/host-error.js';
 import { isDue } from '../../../host/pacing.js';
 import { Outcome } from '../../../model/outcome.js';
@@ -116,8 +117,7 @@ export class BridgeWatch {
     const plan = bridgePlan(protocols);
     if (!plan) throw new HostError('EPROTONOSUPPORT', `none of its versions ${protocols.join(', ')} is spoken here`);
     const { deadlineMs } = this.tools;
-    const ends = performance.now() + deadlineMs;
-    const left = (): number => Math.max(1, ends - performance.now());
+    const left = timeLeft(performance.now() + deadlineMs);
     await this.connect(plan, left);
     const at = this.tools.now();
     const [byName, byNumber] = [this.client(plan.tables), this.client(plan.numbers)];
@@ -157,8 +157,7 @@ export class BridgeWatch {
   /** What it does not tell of its flows costs nothing else. */
   private async hear({ hasMonitor }: BridgePlan): Promise<void> {
     if (!this.tools.hasMonitor || !hasMonitor) return;
-    const ends = performance.now() + this.tools.deadlineMs;
-    const left = (): number => Math.max(1, ends - performance.now());
+    const left = timeLeft(performance.now() + this.tools.deadlineMs);
     try {
       if (this.monitor?.isOpen) return await this.monitor.check(left());
       const tally = this.tally ?? new FlowTally();

@@ -1,3 +1,4 @@
+import { timeLeft } from '../../../host/deadline.js';
 import { isDue } from '../../../host/pacing.js';
 import { Outcome } from '../../../model/outcome.js';
 import { BridgeWatch, KEPT_INTERVALS, type WatchTools } from './bridge-watch.js';
@@ -103,8 +104,7 @@ export class SwitchWatch {
 
   private async connect(): Promise<void> {
     const { deadlineMs } = this.tools;
-    const ends = performance.now() + deadlineMs;
-    const left = (): number => Math.max(1, ends - performance.now());
+    const left = timeLeft(performance.now() + deadlineMs);
     const client = await withSwitchSocket(this.path, SOCKET, left, (path) =>
       OvsdbClient.connect(path, { ...LIMITS, deadlineMs: left() }, () => this.news()),
     );

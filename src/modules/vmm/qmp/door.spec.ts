@@ -77,8 +77,8 @@ describe('the monitors that may be asked', () => {
 
   it('are none where it is switched off, and none where nothing is known or nothing is in the file system', () => {
     expect(doorsOf(record(RESERVED), settings({ qmpMode: 'off' }))).toBe(Outcome.notConfigured);
-    expect(doorsOf({ id: 'vm-1' }, OPPORTUNISTIC)).toBe(Outcome.unsupported);
-    expect(doorsOf(record('@vmgauge.sock', ''), OPPORTUNISTIC)).toBe(Outcome.unsupported);
+    expect(doorsOf({ id: 'vm-1' }, OPPORTUNISTIC)).toBe(Outcome.notConfigured);
+    expect(doorsOf(record('@vmgauge.sock', ''), OPPORTUNISTIC)).toBe(Outcome.notConfigured);
   });
 
   it('are remembered as long as record and settings are the same', () => {

@@ -24,13 +24,13 @@ const OWNED: readonly RegExp[] = [
 export type DoorSettings = Pick<Settings, 'qmpMode' | 'qmpReserved' | 'hypemanDataDir'>;
 
 /**
- * The monitors of an instance that may be asked, best first; pure. notConfigured: switched off, or no monitor is for us; notPermitted: all it
- * has are somebody else's; unsupported: it has none that anybody knows of.
+ * The monitors of an instance that may be asked, best first; pure. notConfigured: switched off, no monitor is for us, or it was started
+ * without one; notPermitted: all it has are somebody else's.
  */
 export function doorsOf(record: InstanceRecord, settings: DoorSettings): readonly Door[] | Failure {
   if (settings.qmpMode === 'off') return Outcome.notConfigured;
   const sockets = (record.sockets ?? []).filter((path) => path !== '' && !path.startsWith('@'));
-  if (sockets.length === 0) return Outcome.unsupported;
+  if (sockets.length === 0) return Outcome.notConfigured;
   if (record.sandbox) return Outcome.notPermitted;
   const free = sockets.filter((path) => !isOwned(path, settings));
   if (free.length === 0) return Outcome.notPermitted;
