@@ -29,7 +29,7 @@ export function recordedFiles(recording: string = RECORDED[0]): KernelFiles {
 
 /** A process whose kernel files are what the test says, and may change or break at any time. */
 export class FakeProcess implements HeldProcess {
-  readonly pid = 4242;
+  readonly pid: number = 4242;
   readonly stat = new Float64Array(STAT_LENGTH);
   readonly startTicks: number;
   statOutcome: Outcome = Outcome.busy;

@@ -39,6 +39,7 @@ export class ProbeHost {
       shims: null,
       upstreams: null,
       switches: null,
+      tracing: null,
     };
   }
 

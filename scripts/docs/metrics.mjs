@@ -66,6 +66,15 @@ function reasonRows() {
   });
 }
 
+const ADDED_LABELS = [
+  [code('podtrace_*'), codes(['instance_id', 'instance_name']), 'Podtrace looks at one pod at a time; here all VMs of a host are on one page'],
+  [code('podtrace_*'), code('namespace'), 'of the pod, for a Kata sandbox; empty otherwise. Podtrace has it, and leaves it empty for limits'],
+  [code('podtrace_fs_latency_*'), code('operation'), 'read, write or fsync, which Podtrace’s document promises as a value of `type` and its program never gives: `type` is `FS`'],
+  [code('kata_hypervisor_vcpu'), code('cpu_id'), 'the shim gives it; Kata’s document leaves it out'],
+  [code('kata_*'), codes(['cri_uid', 'cri_name', 'cri_namespace']), 'which pod it is, as kata-monitor adds them; `kata.cri-labels` leaves them out'],
+  ['of another exporter', code('upstream'), 'who said it; a label of that name becomes `exported_upstream`'],
+];
+
 export const metricsPage = (families) => `# Metrics
 
 <!-- Generated from the declarations: node scripts/docs.mjs -->
@@ -91,6 +100,13 @@ ${table(
     cell(help),
   ]),
 )}
+
+## Labels that were added
+
+Families that others named have the labels that they gave them. These stand beside them, so that what is about one VM can be told from another; a query
+that does not name them goes on as before.
+
+${table(['Families', 'Label', 'Why'], ADDED_LABELS)}
 
 ## Collectors
 

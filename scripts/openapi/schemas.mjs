@@ -1,6 +1,7 @@
 // Schemas of everything but statistics: the shapes that stats/instance.view.ts and health/ build by hand. Tests hold them against answers.
 
 import { COMPANION_ROLES, ID_PATTERN, NIC_KINDS, RUNTIMES } from '../../dist/model/instance.js';
+import { GROUP_KINDS } from '../../dist/modules/cgroup/group-names.js';
 import { HOST_COLLECTORS } from '../../dist/modules/collection/host-collectors.js';
 import { capabilitySchemas } from './capabilities.mjs';
 import { problemSchema } from './problems.mjs';
@@ -64,6 +65,13 @@ const SANDBOX = object('What a Kata sandbox is besides a VM, as Kata’s and con
   }),
 });
 
+const OWN_CGROUP = object('The cgroup that holds the instance, whole, and nobody else.', {
+  kind: text('Who made it.', { enum: [...GROUP_KINDS] }),
+  path: text('From the root of its hierarchy; of several of version 1, in that of the memory controller first.'),
+  version: { type: 'integer', enum: [1, 2], description: 'Of cgroups.' },
+  overhead_path: maybe('string', 'Of a Kata sandbox: where its processes are that are not in this one.'),
+});
+
 const CURSOR = 'For the next page; null on the last.';
 
 export function schemas(tables, collectors) {
@@ -83,10 +91,15 @@ export function schemas(tables, collectors) {
       interfaces: { type: ['array', 'null'], items: ref('InstanceInterface'), description: 'Null where nobody knows its NICs.' },
       sockets: list({ type: 'string' }, 'Control sockets as the process names them.'),
       cgroups: list({ type: 'string' }, 'Its cgroups, one path a hierarchy.'),
+      cgroup: {
+        description: 'Null where it has none of its own: whatever limits it, limits others with it.',
+        oneOf: [ref('OwnCgroup'), { type: 'null' }],
+      },
       sandbox: { description: 'Null for an instance that is no Kata sandbox.', oneOf: [ref('Sandbox'), { type: 'null' }] },
     }),
     InstanceProcess: PROCESS,
     Sandbox: SANDBOX,
+    OwnCgroup: OWN_CGROUP,
     Pod: POD,
     InstanceInterface: INTERFACE,
     ...statsSchemas(tables, collectors),

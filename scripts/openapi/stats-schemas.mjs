@@ -47,6 +47,21 @@ const GROUPS = {
     'Connections tracked in the network namespace that the VM has for itself, those of everything else in it included; null where it has none, or the kernel does not tell.',
   io: 'What the VMM read and wrote.',
   context_switches: 'How often threads gave up the CPU or lost it.',
+  limits:
+    'What the cgroups of the VM allow it and what it used of that; null where it has no cgroup of its own, or nothing of it can be read.',
+  'limits.cpu': 'CPU time, and the quota of it; null where the controller is off.',
+  'limits.memory': 'Memory with page cache, and the limit of it; null where the controller is off.',
+  'limits.memory.events': 'How often the memory of the VM met a bound; null where the kernel does not tell.',
+  'limits.pids': 'Processes and threads; null where the controller is off.',
+  'limits.io': 'Block devices of the host; null where the controller is off.',
+  pressure:
+    'How long the VM waited for what was short, as the kernel adds it up; null where it has no cgroup of version 2 of its own, or the kernel does not tell.',
+  'pressure.cpu': 'Waiting for CPUs.',
+  'pressure.memory': 'Waiting for memory.',
+  'pressure.io': 'Waiting for block devices.',
+  'pressure.irq': 'Interrupts; null where the kernel does not tell.',
+  some: 'At least one task waited.',
+  full: 'All tasks that were not idle waited.',
   vmm: 'What the VMM says when this agent asks it, and what the asking costs it; null where it was never asked.',
   'vmm.dropped': 'What the VMM told and this document does not show.',
   'memory.vmm': 'What the VMM says it gave the guest; null where it does not tell.',
@@ -57,7 +72,8 @@ const GROUPS = {
   exits: 'How often the guest was left for the host; null where neither the VMM nor KVM tells.',
   'exits.kvm': 'What KVM counts of the VM, all vCPUs together; null where neither the VMM nor debugfs tells.',
   migration: 'The last migration of the VM; null where the VMM does not tell.',
-  events: 'What happened to the VM by its VMM’s word; null where nobody listens or the VMM does not count.',
+  events:
+    'What happened to the VM by its VMM’s word, what was counted of its processes in the kernel, and its guest’s DNS; null where nothing of that is known.',
   degraded: 'Whether the VM works, and the evidence; null where nothing tells.',
   shim: 'A Kata sandbox: its shim, what runs beside the VMM, and what the host spends on it apart from the guest.',
   'shim.cpu': 'CPU time of the shim.',
@@ -76,9 +92,11 @@ const GROUPS = {
   'shim.socket': 'What the shim said when its socket was last asked.',
 };
 
-/** Groups that are null where nothing of them is known. As in stats.view.ts and vmm.view.ts. */
+/** Groups that are null where nothing of them is known. As in stats.view.ts, limits.view.ts and vmm.view.ts. */
 const OPTIONAL_GROUPS = new Set([
   ...['vmm', 'vmm.dropped', 'exits', 'exits.kvm', 'migration', 'events', 'degraded'],
+  ...['limits', 'limits.cpu', 'limits.memory', 'limits.memory.events', 'limits.pids', 'limits.io'],
+  ...['pressure', 'pressure.cpu', 'pressure.cpu.full', 'pressure.memory', 'pressure.io', 'pressure.irq', 'pressure.irq.some'],
   ...['memory.vmm', 'memory.guest', 'memory.balloon', 'memory.kvm', 'memory.breakdown', 'network.conntrack'],
 ]);
 
@@ -109,13 +127,33 @@ function shimSchema(tables, outcome, reason) {
   };
 }
 
+/** The member `limits`, from the tree of numbers. */
+function limitsSchema({ io, ...rest }) {
+  const { utilization_device: device, ...numbers } = io;
+  const ofIo = asObject(
+    numbers,
+    'limits.io',
+    {},
+    {
+      utilization_device: maybe('string', device.description),
+      devices: parts('CgroupDevice', 'Block devices that the VM used or is limited at, by name.'),
+    },
+  );
+  return asObject(rest, 'limits', {}, { io: ofIo });
+}
+
 /** @returns schemas by name @param tables those of the application @param collectors THE LIST */
 export function statsSchemas(tables, collectors) {
   const metrics = own(tables.instances.columns);
   const tree = groups(metrics);
   const top = Object.fromEntries(Object.entries(tree).filter(([, node]) => isMember(node)));
-  const { network, vmm, exits, degraded, ...plain } = Object.fromEntries(Object.entries(tree).filter(([, node]) => !isMember(node)));
-  const last = { cpu: { vcpus: parts('Vcpu', 'vCPUs by number.') } };
+  const { network, limits, vmm, exits, degraded, ...plain } = Object.fromEntries(
+    Object.entries(tree).filter(([, node]) => !isMember(node)),
+  );
+  const last = {
+    cpu: { vcpus: parts('Vcpu', 'vCPUs by number.') },
+    events: { processes: parts('TracedProcess', 'Latencies and bytes of the processes of the VM, by name.') },
+  };
   const nested = {
     ...Object.fromEntries(Object.entries(plain).map(([word, node]) => [word, asObject(node, word, {}, last[word])])),
     ...vmmGroups({ vmm, exits, degraded }, asObject),
@@ -152,6 +190,8 @@ export function statsSchemas(tables, collectors) {
         conntrack: asObject(network.conntrack, 'network.conntrack'),
       }),
       process: nested.process,
+      limits: limitsSchema(limits),
+      pressure: nested.pressure,
       vmm: nested.vmm,
       exits: nested.exits,
       migration: nested.migration,
@@ -193,6 +233,13 @@ export function statsSchemas(tables, collectors) {
         'string',
         'What whoever plugged it in calls it: `iface-id` of libvirt, OpenStack and OVN, namespace and name of the pod of Antrea.',
       ),
+    }),
+    CgroupDevice: partSchema('One block device of the host, by the cgroup of the VM.', tables.cgroupDevices, {
+      device: text('The kernel’s name of it; its number where that is not known.'),
+      number: maybe('string', 'Its number, `major:minor`.'),
+    }),
+    TracedProcess: partSchema('What was counted of the processes of the VM that have one name.', tables.tracedProcesses, {
+      process_name: maybe('string', 'Their name; `other` for those beyond the limit, null where none is named.'),
     }),
     InterfaceStats: interfaceSchema(own(tables.interfaces.columns), outcome, reason),
     Rates: object(

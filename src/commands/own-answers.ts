@@ -136,7 +136,7 @@ export class OwnAnswers implements Answers {
   }
 }
 
-/** Read at the start and when a command asks; nothing is registered, no shim and no upstream asked, nothing told of the process itself. */
+/** Read at the start and when a command asks; nothing is registered or traced, no shim and no upstream asked, nothing told of the process itself. */
 function onceOnly(settings: Partial<Settings>): Partial<Settings> {
   return {
     ...settings,
@@ -152,6 +152,7 @@ function onceOnly(settings: Partial<Settings>): Partial<Settings> {
     cloudHypervisorApi: false,
     firecrackerApi: false,
     firecrackerMetrics: 'off',
+    tracing: 'off',
     upstreams: [],
     registrationTokens: [],
     exporterMetrics: false,

@@ -26,6 +26,8 @@ export interface PartWords {
   readonly vlan?: number;
   /** What whoever plugged it in calls it: `iface-id` of libvirt, OpenStack and OVN, the pod of Antrea. */
   readonly ifaceId?: string;
+  /** Of a block device: `major:minor`. */
+  readonly number?: string;
 }
 
 /** An interface; one that has no name yet has an empty one. */

@@ -4,10 +4,13 @@ import { type Collector, declaredMetrics } from '../../src/model/collector.js';
 import { COMPANION_ROLES } from '../../src/model/instance.js';
 import { OUTCOMES, Outcome } from '../../src/model/outcome.js';
 import { PARTS } from '../../src/model/parts.js';
+import { Settings } from '../../src/model/settings.js';
 import type { Table } from '../../src/model/table.js';
 import { Tables } from '../../src/model/tables.js';
 import { COLLECTORS, type ListedCollector } from '../../src/modules/collection/collectors.js';
 import { Sampler } from '../../src/modules/collection/sampler.js';
+import type { Measure } from '../../src/modules/events/measure.js';
+import { TracedProcesses } from '../../src/modules/events/traced-processes.js';
 import type { VmmAnswer } from '../../src/modules/vmm/answer.js';
 import { FakeProc } from '../fake-proc.js';
 import { CGROUP, errno, FakeProcess } from '../fake-process.js';
@@ -21,7 +24,15 @@ const proc = new FakeProc();
 proc.write('1/net/dev', kernelSample('qemu-7.2-kvm/net-dev').replace(/^ *exptap0.*\n/m, ''));
 proc.write('1/net/stat/nf_conntrack', kernelSample('linux-6.18-conntrack/stat'));
 proc.write('sys/fs/cgroup/cgroup.controllers', 'cpu\n');
+proc.write(`sys/fs/cgroup${CGROUP}/io.stat`, kernelSample('cgroup-v2-6.1/scope/io.stat'));
+proc.write(`sys/fs/cgroup${CGROUP}/io.max`, kernelSample('cgroup-v2-6.1/scope/io.max'));
 proc.write(`sys/fs/cgroup${CGROUP}/cpu.stat`, kernelSample('cgroup-v2-6.1/scope/cpu.stat'));
+proc.write(`sys/fs/cgroup${CGROUP}/cgroup.procs`, '4242\n');
+for (const name of ['cpu', 'memory', 'io', 'irq'])
+  proc.write(`sys/fs/cgroup${CGROUP}/${name}.pressure`, kernelSample(`linux-6.18-pressure/cgroup/${name}.pressure`));
+proc.write('sys/kernel/task_delayacct', '1\n');
+for (const name of ['cpu.max', 'cpu.weight', 'memory.max', 'memory.current', 'memory.events', 'memory.stat', 'pids.max', 'pids.current'])
+  proc.write(`sys/fs/cgroup${CGROUP}/${name}`, kernelSample(`cgroup-v2-6.1/scope/${name}`));
 afterAll(() => proc.close());
 
 /** They say what a VMM answered: here everything there is to tell. */
@@ -37,11 +48,13 @@ const READS_NO_PROCESS_FILE: Readonly<Record<string, string>> = {
   shim_rpc: 'reads what the socket answered; its own spec says what',
   switch_ports: 'reads what switches told the host; its own spec breaks that',
   interfaces: 'reads sysfs of the interfaces that network found; its own spec breaks that',
+  latency: 'reads what was counted in the kernel or of sockets; its own spec breaks that',
+  resources: 'does sums with what cgroup and cgroup_io read; its own spec breaks those',
   contention: 'does a sum with what wait and throttling read; its own spec breaks those',
   ...Object.fromEntries(ANSWERED.map((name) => [name, 'reads what the VMM answered; its own spec breaks that'])),
 };
 /** Has nothing to read of the instance here. */
-const NOT_CONFIGURED = new Set(['vhost', 'interfaces', 'shim_socket', 'shim_rpc', 'vmm', 'contention']);
+const NOT_CONFIGURED = new Set(['vhost', 'interfaces', 'shim_socket', 'shim_rpc', 'vmm', 'contention', 'resources']);
 /** Reads the size of a directory, which can be refused but not garbled. */
 const READS_NO_CONTENT = new Set(['descriptors']);
 /** Looks for the file in several places, and says only that it found none where none of them could be opened. */
@@ -55,6 +68,8 @@ const ANSWER: VmmAnswer = { ...FULL_ANSWER, guest: { ...FULL_ANSWER.guest, sampl
 const TAP = anInterface('exptap0');
 /** At a switch whose answer never grows old. */
 const PORTS = [anOwnPort(TAP, { outcome: Outcome.ok, reading: aReading([TAP], { at: Number.MAX_SAFE_INTEGER }) })];
+/** Of sockets and files of a process, where nothing is traced. */
+const PLAIN_MEASURE: Measure = { timings: new Map(), amounts: new Map([['send_bytes', 5]]) };
 const noop = (): void => undefined;
 const isAnswered = ({ about: { name } }: ListedCollector): boolean => ANSWERED.some((one) => one === name);
 
@@ -74,8 +89,10 @@ class Trial {
   constructor(Listed: ListedCollector, host: Host = proc.host(), process: FakeProcess | null = null) {
     const asker = { answer: () => this.answer, known: () => this.contact() };
     const observer = { owners: { attach: noop, detach: noop, of: () => (this.answer ? PORTS : []) }, update: () => [], droppedOf: noop };
-    const third = (Other: ListedCollector): object[] =>
-      isAnswered(Other) ? [asker] : Other.about.name === 'switch_ports' ? [observer] : [];
+    const plain = { measureOf: () => (this.answer ? PLAIN_MEASURE : null) };
+    const traced = new TracedProcesses(host, new Settings(), () => Outcome.notConfigured, plain);
+    const thirds: Readonly<Record<string, object>> = { switch_ports: observer, latency: traced };
+    const third = (Other: ListedCollector): object[] => (isAnswered(Other) ? [asker] : [thirds[Other.about.name] ?? []].flat());
     this.collectors = COLLECTORS.map((Other) => Reflect.construct(Other, [this.tables, host, ...third(Other)]));
     this.collector = this.collectors[COLLECTORS.indexOf(Listed)];
     const { name } = Listed.about;

@@ -146,9 +146,11 @@ describe('places in the stats document', () => {
 
   it('are words of lower case, with the unit of their families', () => {
     for (const { metric } of columns.filter(({ metric }) => metric.json !== '' && !metric.json.startsWith('collectors.'))) {
-      for (const place of [metric.json, metric.alias ?? metric.json]) expect(place).toMatch(/^[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*){0,3}$/);
-      for (const { family } of metric.families)
-        if (family.unit !== undefined) expect(metric.json).toMatch(new RegExp(`(^|_)${family.unit}$`));
+      for (const place of [metric.json, metric.alias ?? metric.json])
+        expect(place).toMatch(/^[a-z]+\d*(_[a-z]+\d*)*(\.[a-z]+\d*(_[a-z]+\d*)*){0,3}$/);
+      for (const { family, suffix } of metric.families)
+        if (family.unit !== undefined && suffix !== '_bucket' && suffix !== '_count')
+          expect(metric.json).toMatch(new RegExp(`(^|_)${family.unit}$`));
     }
   });
 

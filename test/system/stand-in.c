@@ -133,6 +133,39 @@ static int start_thread(const char *name, const char *network, long milliseconds
   return thread->state < 0 ? -1 : 0;
 }
 
+/* Blocks that are on the disk before the next is written. */
+static int write_through(const char *path, long blocks) {
+  static char block[4096];
+  int fd = open(path, O_WRONLY | O_CREAT | O_SYNC | O_CLOEXEC, 0600);
+  if (fd < 0) return -1;
+  while (blocks-- > 0)
+    if (pwrite(fd, block, sizeof block, 0) != sizeof block) return -1;
+  return close(fd);
+}
+
+struct writer {
+  char path[256];
+  long blocks;
+  volatile int state;
+};
+
+static void *write_and_stay(void *argument) {
+  struct writer *self = argument;
+  self->state = write_through(self->path, self->blocks) < 0 ? -1 : 1;
+  for (;;) pause();
+}
+
+/* A thread that has written so much and stays: what a thread waited for goes with it. */
+static int start_writer(const char *path, long blocks) {
+  struct writer *writer = calloc(1, sizeof *writer);
+  pthread_t id;
+  snprintf(writer->path, sizeof writer->path, "%s", path);
+  writer->blocks = blocks;
+  if ((errno = pthread_create(&id, NULL, write_and_stay, writer))) return -1;
+  while (writer->state == 0) usleep(1000);
+  return writer->state < 0 ? -1 : 0;
+}
+
 /* A child that goes on as the same program and has used so much CPU: virtiofsd does so, its parent only waits. */
 static int start_worker(long milliseconds) {
   pid_t child = fork();
@@ -211,6 +244,8 @@ static int obey(char *line, char *out, size_t room) {
   if (!strcmp(word, "network")) return enter_network(first);
   if (!strcmp(word, "grow")) return grow(number);
   if (!strcmp(word, "burn")) return burn(CLOCK_PROCESS_CPUTIME_ID, number), 0;
+  if (!strcmp(word, "write")) return write_through(first, atol(second));
+  if (!strcmp(word, "writer")) return start_writer(first, atol(second));
   if (!strcmp(word, "send")) return snprintf(out, room, " %ld", send_frames(number, atol(second)));
   if (!strcmp(word, "drain")) {
     long frames = drain(&bytes);

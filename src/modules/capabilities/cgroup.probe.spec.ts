@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProbeHost, stepsOf } from '../../../test/probe-host.js';
 import { Outcome } from '../../model/outcome.js';
-import { cgroupHierarchy, cpuController } from './cgroup.probe.js';
+import { cgroupHierarchy, cpuController, ownCgroup } from './cgroup.probe.js';
 
 let host: ProbeHost;
 beforeEach(() => {
@@ -100,5 +100,41 @@ describe('the cpu controller', () => {
     stand(200, '/seen', 'cpu');
     const { outcome, detail } = await cpuController.find(host.tools);
     expect({ outcome, detail }).toEqual({ outcome: Outcome.ok, detail: '1 VM of 1 has it; of 1 more VM it is not seen' });
+  });
+});
+
+describe('a cgroup of its own', () => {
+  it('is with every VM, or there is none', async () => {
+    expect(await ownCgroup.find(host.tools)).toEqual({ outcome: Outcome.ok, detail: 'no VM runs' });
+    await host.addVm('web-1', 100);
+    host.pretend('cgroup', Outcome.ok);
+    expect(await ownCgroup.find(host.tools)).toEqual({ outcome: Outcome.ok, detail: '1 of 1 VM has a cgroup of its own' });
+  });
+
+  it('is to be made for those that have none', async () => {
+    await host.addVm('web-1', 100);
+    await host.addVm('web-2', 200);
+    host.pretend('cgroup', Outcome.notConfigured);
+    const finding = await ownCgroup.find(host.tools);
+    expect(finding).toMatchObject({
+      outcome: Outcome.notConfigured,
+      need: 'optional',
+      detail: '0 of 2 VMs have a cgroup of their own',
+      affects: ['web-1', 'web-2'],
+    });
+    expect(stepsOf(finding)).toContain('systemd-run --scope --slice=machine.slice --unit=vm-NAME VMM ARGUMENTS');
+  });
+
+  it('that lies outside of our sight is not said to be missing', async () => {
+    await host.addVm('web-1', 100);
+    host.pretend('cgroup', Outcome.notPermitted);
+    const finding = await ownCgroup.find(host.tools);
+    expect(finding).toMatchObject({ outcome: Outcome.notPermitted, affects: ['web-1'] });
+    expect(stepsOf(finding)).toContain('--path.cgroup=/host/sys/fs/cgroup');
+  });
+
+  it('is not said to be with all where not all can be seen', async () => {
+    host.refuse(1, 160);
+    expect(await ownCgroup.find(host.tools)).toMatchObject({ outcome: Outcome.notPermitted, need: 'none' });
   });
 });

@@ -3,7 +3,7 @@ import { Hierarchies } from '../cgroup/hierarchies.js';
 import { levels, parseMemberships } from '../cgroup/membership.js';
 import { type Fix, fix, lacks, type Probe, type Step, works } from './capability.js';
 import { unlessGone } from './own-process.js';
-import { idsOf, type ProbeTools, running, some } from './probe-tools.js';
+import { affected, idsOf, isOn, type ProbeTools, running, some } from './probe-tools.js';
 import { uncertain } from './seen.js';
 
 /** VMs whose cgroup is looked at; the others stand beside them as a rule. */
@@ -19,11 +19,19 @@ const hostCgroups = fix(
   ['vmgauge flag', '--path.cgroup=/host/sys/fs/cgroup'],
 );
 
+const groupOfItsOwn = fix(
+  'Start each VM in a cgroup of its own: a scope or service of systemd, a domain of libvirt, a jail of Firecracker.',
+  ['shell', 'systemd-run --scope --slice=machine.slice --unit=vm-NAME VMM ARGUMENTS'],
+  ['systemd unit', 'ExecStart=VMM ARGUMENTS'],
+  ['libvirt XML', '<resource><partition>/machine</partition></resource>'],
+  ['firecracker arguments', 'jailer --cgroup-version=2 --parent-cgroup=PARENT'],
+);
+
 /** Which hierarchies of cgroups the host has. */
 export const cgroupHierarchy: Probe = {
   name: 'cgroup_hierarchy',
   gives: 'limits of VMs, and how long a quota kept them from running',
-  collectors: ['throttling', 'contention'],
+  collectors: ['throttling', 'contention', 'cgroup'],
   need: 'optional',
   find: async ({ host, look }) => {
     const version2 = await look.isThere(host.cgroup('cgroup.controllers'));
@@ -62,6 +70,31 @@ export const cpuController: Probe = {
       need: 'none',
       affects: idsOf(lacking.map(({ instance }) => instance)),
       fix: switchOn(lacking[0].group),
+    });
+  },
+};
+
+/** Whether each VM has a cgroup that holds it and nobody else: limits of one that others share are not its own. */
+export const ownCgroup: Probe = {
+  name: 'own_cgroup',
+  gives: 'limits of a VM, and what it uses of them',
+  collectors: ['cgroup'],
+  need: 'optional',
+  find: (tools) => {
+    if (!isOn(tools, 'cgroup')) return works('not looked for: the collector cgroup is off');
+    const all = running(tools).length;
+    if (all === 0) return uncertain('no VM that can be seen runs', tools) ?? works('no VM runs');
+    const lacking = affected(tools, ['cgroup'], Outcome.notConfigured, Outcome.unsupported);
+    const having = affected(tools, ['cgroup'], Outcome.ok);
+    const detail = `${having.length} of ${some(all, 'VM')} ${having.length === 1 ? 'has a cgroup of its own' : 'have a cgroup of their own'}`;
+    if (lacking.length > 0) return lacks(Outcome.notConfigured, { detail, need: 'optional', affects: lacking, fix: groupOfItsOwn });
+    const unseen = affected(tools, ['cgroup'], Outcome.notPermitted);
+    if (unseen.length === 0) return works(detail);
+    return lacks(Outcome.notPermitted, {
+      detail: `${detail}; cgroups of ${some(unseen.length, 'VM')} are not to be seen`,
+      need: 'optional',
+      affects: unseen,
+      fix: hostCgroups,
     });
   },
 };

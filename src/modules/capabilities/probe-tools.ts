@@ -4,6 +4,7 @@ import type { InstanceSource } from '../../model/instance.js';
 import type { Outcome } from '../../model/outcome.js';
 import type { Settings } from '../../model/settings.js';
 import type { CollectorState } from '../collection/sampler.js';
+import type { Tracing } from '../events/tracing.js';
 import type { Discovery } from '../instances/discovery.js';
 import type { Instance } from '../instances/instance.js';
 import type { Registry } from '../instances/registry.js';
@@ -27,6 +28,8 @@ export interface ProbeTools {
   readonly shims: DialogueTools['shims'];
   /** Switches that are asked, and how they answered; null where nobody asks any. */
   readonly switches: readonly Pick<SwitchWatch, 'directory' | 'path' | 'outcome' | 'bridges'>[] | null;
+  /** What traces latencies; null where nothing does. */
+  readonly tracing: Pick<Tracing, 'lookNow' | 'blocks' | 'isUp'> | null;
   /** What upstreams last said; null where nobody asks any. */
   readonly upstreams: Pick<UpstreamScraper, 'contacts'> | null;
 }

@@ -6,6 +6,7 @@ import type { InstanceSource } from '../../model/instance.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import { Settings } from '../../model/settings.js';
 import { Collection } from '../collection/collection.js';
+import { Tracing } from '../events/tracing.js';
 import { Discovery } from '../instances/discovery.js';
 import { Registry } from '../instances/registry.js';
 import { INSTANCE_SOURCES } from '../instances/sources.js';
@@ -112,12 +113,14 @@ export class HostProber extends Prober {
     @Optional() shims?: PassThrough,
     @Optional() upstreams?: UpstreamScraper,
     @Optional() observer?: OvsObserver,
+    @Optional() tracing?: Tracing,
   ) {
     const logger = new Logger('capabilities');
     const tools: ProbeTools = {
       ...{ host, settings, registry, discovery, sources, look: hostLook, dialogues },
       ...{ collectors: collection.sampler.states, asker: asker ?? null, shims: shims ?? null, upstreams: upstreams ?? null },
       switches: observer?.switches ?? null,
+      tracing: tracing ?? null,
     };
     super(tools, PROBES, (probe, error) => {
       logger.error(`probe ${probe}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

@@ -1,7 +1,8 @@
 import type { Probe } from './capability.js';
-import { cgroupHierarchy, cpuController } from './cgroup.probe.js';
+import { cgroupHierarchy, cpuController, ownCgroup } from './cgroup.probe.js';
 import { bootTime } from './clock.probe.js';
 import { conntrack } from './conntrack.probe.js';
+import { delayAccounting } from './delay-accounting.probe.js';
 import { kvm, kvmStatistics, lockdown } from './kvm.probe.js';
 import { descriptorLimit, inotify } from './limits.probe.js';
 import { networkNamespaces, pidNamespace } from './namespaces.probe.js';
@@ -11,6 +12,7 @@ import { descriptorCounts, processIo, schedstat, smaps } from './proc-files.prob
 import { hiddenProcesses, otherProcesses } from './processes.probe.js';
 import { vmmSockets } from './sockets.probe.js';
 import { sourceProbes } from './sources.probe.js';
+import { eventTracing } from './tracing.probe.js';
 import { upstreams } from './upstreams.probe.js';
 import { cloudHypervisorApi, firecrackerApi, firecrackerMetrics, kataShims, qmp, stratovirtQmp } from './vmm.probe.js';
 
@@ -29,7 +31,9 @@ export const PROBES: readonly Probe[] = [
   smaps,
   cgroupHierarchy,
   cpuController,
+  ownCgroup,
   pressure,
+  delayAccounting,
   kvm,
   kvmStatistics,
   lockdown,
@@ -44,4 +48,5 @@ export const PROBES: readonly Probe[] = [
   firecrackerMetrics,
   kataShims,
   upstreams,
+  eventTracing,
 ];

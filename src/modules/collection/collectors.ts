@@ -1,13 +1,19 @@
 import type { Host } from '../../host/host.js';
 import type { Collector, CollectorClass } from '../../model/collector.js';
 import type { Tables } from '../../model/tables.js';
+import { CgroupCollector } from '../cgroup/cgroup.collector.js';
+import { CgroupIoCollector } from '../cgroup/cgroup-io.collector.js';
 import { ContentionCollector } from '../cgroup/contention.collector.js';
+import { PressureCollector } from '../cgroup/pressure.collector.js';
+import { ResourcesCollector } from '../cgroup/resources.collector.js';
 import { ThrottlingCollector } from '../cgroup/throttling.collector.js';
+import { LatencyCollector } from '../events/latency.collector.js';
 import { AllocationCollector } from '../instances/allocation.collector.js';
 import { InstanceConntrackCollector } from '../network/conntrack/instance-conntrack.collector.js';
 import { InterfacesCollector } from '../network/interfaces.collector.js';
 import { NetworkCollector } from '../network/network.collector.js';
 import { SwitchPortsCollector } from '../network/ovs/switch-ports.collector.js';
+import { BlockIoDelayCollector } from '../procfs/block-io-delay.collector.js';
 import { ContextSwitchesCollector } from '../procfs/context-switches.collector.js';
 import { CpuCollector } from '../procfs/cpu.collector.js';
 import { DescriptorsCollector } from '../procfs/descriptors.collector.js';
@@ -67,6 +73,11 @@ export const COLLECTORS: readonly ListedCollector[] = [
   WaitCollector,
   ThrottlingCollector,
   ContentionCollector,
+  CgroupCollector,
+  CgroupIoCollector,
+  ResourcesCollector,
+  BlockIoDelayCollector,
+  PressureCollector,
   NetworkCollector,
   InterfacesCollector,
   SwitchPortsCollector,
@@ -96,6 +107,7 @@ export const COLLECTORS: readonly ListedCollector[] = [
   KvmCollector,
   MigrationCollector,
   VmmEventsCollector,
+  LatencyCollector,
   VcpusCollector,
   MemoryBreakdownCollector,
   DegradedCollector,

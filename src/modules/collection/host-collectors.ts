@@ -1,4 +1,7 @@
 import type { HostCollector, HostCollectorClass } from '../../model/host-collector.js';
+import { HostPressureHostCollector } from '../cgroup/host-pressure.host-collector.js';
+import { SocketsHostCollector } from '../events/sockets.host-collector.js';
+import { TracingHostCollector } from '../events/tracing.host-collector.js';
 import { AntreaHostCollector } from '../network/antrea.host-collector.js';
 import { ConntrackHostCollector } from '../network/conntrack/conntrack.host-collector.js';
 import { ConntrackZonesHostCollector } from '../network/conntrack/conntrack-zones.host-collector.js';
@@ -10,9 +13,12 @@ export type ListedHostCollector = HostCollectorClass & (new (...given: never[]) 
 
 /** THE LIST of host collectors, in the order in which they read. */
 export const HOST_COLLECTORS: readonly ListedHostCollector[] = [
+  HostPressureHostCollector,
   ConntrackHostCollector,
   ConntrackZonesHostCollector,
   OvsHostCollector,
   AntreaHostCollector,
   UpstreamsHostCollector,
+  TracingHostCollector,
+  SocketsHostCollector,
 ];

@@ -10,7 +10,7 @@ let view: InstanceView;
 beforeEach(() => {
   proc = new FakeProc();
   house = new House(proc.host());
-  view = new InstanceView(house.discovery);
+  view = new InstanceView(house.discovery, house.host);
 });
 afterEach(async () => {
   await house.close();

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { Host } from '../../host/host.js';
 import { allocatedMemory } from '../../model/collector.js';
 import { ApiError } from '../../model/errors.js';
 import { ID_PATTERN, type Sandbox } from '../../model/instance.js';
 import { timestamp } from '../../model/units.js';
+import { OwnGroups, UNIFIED } from '../cgroup/own-group.js';
 import { Discovery } from '../instances/discovery.js';
 import type { Instance } from '../instances/instance.js';
 import type { ProcessKey } from '../instances/merge.js';
@@ -11,13 +13,22 @@ import type { ProcfsProcess } from '../procfs/held-process.js';
 import type { InstanceListQuery } from './instance-list.query.js';
 
 const DEFAULT_LIMIT = 1000;
+/** By which hierarchy a cgroup is named that may have another path in each: what limits most VMs first. */
+const HIERARCHIES = ['memory', 'cpu', 'pids', UNIFIED] as const;
 /** What the kernel adds to a program that was replaced on the disk, proc_pid_exe(5). */
 const DELETED = / \(deleted\)$/;
 
 /** Instances as records rather than numbers: the list, and one with everything that identifies it. */
 @Injectable()
 export class InstanceView {
-  constructor(private readonly discovery: Discovery) {}
+  private readonly groups: OwnGroups;
+
+  constructor(
+    private readonly discovery: Discovery,
+    host: Host,
+  ) {
+    this.groups = new OwnGroups(host);
+  }
 
   /** Sorted by id. The cursor is opaque to clients: the last id of the page before. */
   list(instances: Iterable<Instance>, query: InstanceListQuery): { instances: object[]; next_cursor: string | null } {
@@ -46,8 +57,24 @@ export class InstanceView {
         null,
       sockets: record.sockets ?? [],
       cgroups: vmm?.cgroups ?? [],
+      cgroup: this.ownCgroup(instance),
       sandbox: record.sandbox ? sandbox(record.sandbox) : null,
     };
+  }
+
+  /** null: it has none of its own, or that cannot be seen. */
+  private ownCgroup(instance: Instance): object | null {
+    const { current, record } = instance;
+    try {
+      const found = this.groups.findAll({ process: current, record, companion: (role) => instance.companion(role) }, HIERARCHIES);
+      const group = found.find((one) => typeof one !== 'number');
+      if (!group) return null;
+      const overhead = group.kind === 'kata' ? record.sandbox?.cgroup?.overheadPath : undefined;
+      return { kind: group.kind, path: group.path, version: group.version, overhead_path: overhead ?? null };
+    } catch {
+      // Its process has just ended.
+      return null;
+    }
   }
 
   /** What host discovery saw of the process; the last pass may have seen an earlier owner of the pid. */

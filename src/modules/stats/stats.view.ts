@@ -10,6 +10,7 @@ import { Collection } from '../collection/collection.js';
 import type { CollectorState } from '../collection/sampler.js';
 import type { Instance } from '../instances/instance.js';
 import { CellTemplate, cell, type Generation, groupTemplates, memberTemplate } from './document.js';
+import { LimitsView } from './limits.view.js';
 import { PartsView } from './parts.view.js';
 import { RowsByParent } from './rows-by-parent.js';
 import { ShimView } from './shim.view.js';
@@ -60,6 +61,7 @@ const OPTIONAL: ReadonlySet<string> = new Set([
   'memory.kvm',
   'memory.breakdown',
   'vmm.dropped',
+  ...['pressure.cpu', 'pressure.cpu.full', 'pressure.memory', 'pressure.io', 'pressure.irq', 'pressure.irq.some'],
 ]);
 
 /** Renders stats documents: ready strings, made once per instance and sweep. A pure reader of the tables. */
@@ -74,7 +76,9 @@ export class StatsView {
   private readonly interfaceRows: RowsByParent;
   private readonly shim: ShimView;
   private readonly vmm: VmmView;
+  private readonly limits: LimitsView;
   private readonly switchPorts: PartsView;
+  private readonly processes: PartsView;
   private readonly conntrack: CellTemplate;
   private readonly reports: readonly CollectorReport[];
   /** The closing sample, before and after the word for the state: a sandbox whose shim outlives its VMM is not stopped. */
@@ -99,7 +103,9 @@ export class StatsView {
     this.interfaceRows = new RowsByParent(tables.interfaces);
     this.shim = new ShimView(tables);
     this.vmm = new VmmView(tables, collection.sampler.states, this.groups.get('vmm'));
+    this.limits = new LimitsView(tables, collection.sampler.states);
     this.switchPorts = new PartsView(tables, 'switchPorts', collection.sampler.states, switchPort);
+    this.processes = new PartsView(tables, 'tracedProcesses', collection.sampler.states, tracedProcess);
     this.conntrack = memberTemplate(tables.instances.columns, 'network.conntrack');
     this.reports = collection.sampler.states.map(reportOf);
     collection.onEnd = (instance) => this.closing.set(instance, this.parts(instance, 'back'));
@@ -146,8 +152,9 @@ export class StatsView {
         `,"memory":{${this.group('memory', row, generation)}},"disks":${vmm.list('disks', instance, generation)}` +
         `,"network":{"interfaces":[${this.interfaces(instance, generation)}],"devices":${vmm.list('vnics', instance, generation)}` +
         `,"switch_ports":${this.switchPorts.list(instance, generation)},"conntrack":${this.conntrack.orNull(row, generation)}}` +
-        `,"process":{${this.group('process', row, generation)}},"vmm":${vmm.vmm(instance, generation)},"exits":${vmm.exits(instance, generation)}` +
-        `,"migration":${this.orNull('migration', row, generation)},"events":${this.orNull('events', row, generation)}` +
+        `,"process":{${this.group('process', row, generation)}},"limits":${this.limits.json(instance, generation)}` +
+        `,"pressure":${this.orNull('pressure', row, generation)},"vmm":${vmm.vmm(instance, generation)},"exits":${vmm.exits(instance, generation)}` +
+        `,"migration":${this.orNull('migration', row, generation)},"events":${this.events(instance, generation)}` +
         `,"degraded":${vmm.degraded(instance, generation)},"shim":${this.shim.json(instance, generation)}` +
         `,"rates":${ended ? 'null' : this.rates(instance, windowSeconds)},"collectors":{${this.collectors(instance, generation)}}}`,
     ];
@@ -159,6 +166,14 @@ export class StatsView {
 
   private orNull(word: string, row: number, generation: Generation): string {
     return this.groups.get(word)?.orNull(row, generation) ?? 'null';
+  }
+
+  /** What the VMM told, and what was counted of the processes; null where neither is known. */
+  private events(instance: Instance, generation: Generation): string {
+    const { row } = instance;
+    const processes = this.processes.list(instance, generation);
+    if (processes === 'null' && this.groups.get('events')?.isFilled(row, generation) !== true) return 'null';
+    return `{${this.group('events', row, generation)},"processes":${processes}}`;
   }
 
   private rates(instance: Instance, windowSeconds?: number): string {
@@ -218,6 +233,8 @@ const word = (value: string | number | undefined): string => (value === undefine
 const switchPort = ({ name, words }: PartKey): string =>
   `"port":${JSON.stringify(name)},"bridge":${word(words?.bridge)},"interface":${word(words?.interface)},"ofport":${word(words?.ofPort)}` +
   `,"vlan":${word(words?.vlan)},"iface_id":${word(words?.ifaceId)}`;
+
+const tracedProcess = ({ name }: PartKey): string => `"process_name":${name === '' ? 'null' : JSON.stringify(name)}`;
 
 /** Nine significant digits: measured quotients have no more. */
 const round = (value: number): string => String(Number(value.toPrecision(9)));
