@@ -60,6 +60,10 @@ async function run(): Promise<void> {
     return runAgent(invocation, input, fail);
   }
   for (const warning of invocation.warnings) complain(warning);
+  if (kind === 'trace') {
+    const { runHelper } = await import('./commands/trace.js');
+    return runHelper(invocation, fail);
+  }
   const terminal = process.stdout.isTTY === true;
   // Node knows NO_COLOR and TERM=dumb.
   const colours = terminal && process.stdout.hasColors();

@@ -5,6 +5,7 @@ import { Settings } from './model/settings.js';
 import { Tables } from './model/tables.js';
 import { CapabilitiesModule } from './modules/capabilities/capabilities.module.js';
 import { CollectionModule } from './modules/collection/collection.module.js';
+import { EventsModule } from './modules/events/events.module.js';
 import { InstancesModule } from './modules/instances/instances.module.js';
 import { MetricsModule } from './modules/metrics/metrics.module.js';
 import { NetworkModule } from './modules/network/network.module.js';
@@ -60,6 +61,7 @@ export class VmgaugeModule {
         ShimModule,
         VmmModule.register([...(options.dialogues ?? []), ...DIALOGUES]),
         UpstreamsModule,
+        EventsModule,
         CollectionModule,
         StatsModule,
         CapabilitiesModule,
@@ -72,6 +74,7 @@ export class VmgaugeModule {
         ShimModule,
         VmmModule,
         UpstreamsModule,
+        EventsModule,
         CollectionModule,
         StatsModule,
         MetricsModule,

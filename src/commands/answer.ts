@@ -15,7 +15,7 @@ import { checkKataId, checkKey, statsJson } from './stats.js';
 import { indented } from './terminal.js';
 
 /** Commands that answer and end. */
-export type AnsweringCommand = Exclude<CommandName, 'serve'>;
+export type AnsweringCommand = Exclude<CommandName, 'serve' | 'trace'>;
 
 /** What the program around a command gives it. */
 export interface Surroundings {

@@ -18,6 +18,8 @@ export interface Command {
   /** The one word that stands behind the name; missing where none may. */
   readonly operand?: { readonly placeholder: string; readonly help: string };
   readonly flags: readonly OwnFlag[];
+  /** It asks no agent and reads no instances: it runs until SIGTERM. */
+  readonly runs?: true;
   /** What its exit status says, where that is more than that it answered. */
   readonly exitStatus?: string;
 }
@@ -42,8 +44,16 @@ const on: Kind<string> = {
   format: (value) => value,
 };
 
+const text = (placeholder: string): Kind<string> => ({
+  placeholder,
+  must: 'must be one word',
+  repeatable: false,
+  parse: ([value]) => (/^[^\s\0]+$/.test(value) ? value : undefined),
+  format: (value) => value,
+});
+
 const DECLARED = [
-  { name: 'serve', help: 'Run the agent until SIGTERM. This is the command when none is given.', flags: [] },
+  { name: 'serve', help: 'Run the agent until SIGTERM. This is the command when none is given.', flags: [], runs: true },
   {
     name: 'list',
     help: 'List the instances of this host, sorted by id.',
@@ -80,6 +90,25 @@ const DECLARED = [
     help: 'Say what this host can give, what is missing, and what to do about it, as GET /capabilities gives it.',
     flags: [{ key: 'json', kind: on, help: 'The document instead of the report.', fallback: null }],
     exitStatus: '0 where all that is needed works, 1 where something is missing or nobody can tell, or with the reason on standard error.',
+  },
+  {
+    name: 'trace',
+    help: 'Trace for an agent that has not the rights for it, until SIGTERM: listens at a socket that the agent finds by tracing.helper-socket, and runs bpftrace while it is connected. Has to be root. The agent chooses what is traced of which process, never how; tracing.program and tracing.blocks are the only settings that matter here.',
+    flags: [
+      {
+        key: 'socket',
+        kind: text('FILE'),
+        help: 'Where to listen. Without it, at the socket that systemd hands over (LISTEN_FDS).',
+        fallback: null,
+      },
+      {
+        key: 'socket-group',
+        kind: text('GROUP'),
+        help: 'Name or number of the group that may connect, beside root. Without it, root alone.',
+        fallback: null,
+      },
+    ],
+    runs: true,
   },
 ] as const satisfies readonly Command[];
 

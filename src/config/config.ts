@@ -213,7 +213,7 @@ export class Config {
   @Setting({
     key: 'source.registration.token-file',
     kind: text('FILE'),
-    help: 'Bearer tokens that may register instances, one a line; lines that begin with # are comments. Empty: registration is off.',
+    help: 'Bearer tokens that may register instances, one a line; lines that begin with # are comments. Where web.token-file is set, they must stand in that file too. Empty: registration is off.',
   })
   @IsPathOrEmpty()
   readonly sourceRegistrationTokenFile: string = '';

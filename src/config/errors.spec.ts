@@ -7,8 +7,8 @@ const load = (argv: readonly string[], env: Record<string, string> = {}, yaml = 
 
 describe('error lines of flags', () => {
   it.each([
-    [['serv'], 'unknown command "serv": there is serve, list, stats, metrics, doctor; see --help'],
-    [[''], 'unknown command "": there is serve, list, stats, metrics, doctor; see --help'],
+    [['serv'], 'unknown command "serv": there is serve, list, stats, metrics, doctor, trace; see --help'],
+    [[''], 'unknown command "": there is serve, list, stats, metrics, doctor, trace; see --help'],
     [['serve', 'now'], 'unexpected argument "now": settings are written --name=value'],
     [['--log.level=info', 'list'], 'unexpected argument "list": the command comes first'],
     [['list', 'now'], 'unexpected argument "now": settings are written --name=value'],

@@ -42,7 +42,7 @@ export function helpText(known: Known): string {
 export function commandHelp(name: CommandName): string {
   const command = COMMANDS.find((one) => one.name === name);
   if (!command) throw new Error(`no command ${name}`);
-  const { help, operand, flags, exitStatus = '0, or 1 with the reason on standard error.' } = command;
+  const { help, operand, flags, runs, exitStatus = '0, or 1 with the reason on standard error.' } = command;
   const lines = [
     `Usage: vmgauge ${usage(command)} [flags]`,
     '',
@@ -51,8 +51,7 @@ export function commandHelp(name: CommandName): string {
     ...(operand ? [`  ${operand.placeholder}`, ...wrap(operand.help, '      ')] : []),
     ...flags.flatMap((flag) => [`  ${spelt(flag)}`, ...wrap(withDefault(flag.help, flag.fallback ?? ''), '      ')]),
     ...(operand || flags.length > 0 ? [''] : []),
-    ...wrap(ANSWERS, ''),
-    '',
+    ...(runs ? [] : [...wrap(ANSWERS, ''), '']),
     ...wrap(`The settings are those of serve: vmgauge --help lists them. Exit status: ${exitStatus}`, ''),
   ];
   return `${lines.join('\n')}\n`;

@@ -1,7 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import { settledWithin, withDeadline } from './deadline.js';
+import { settledWithin, timeLeft, withDeadline } from './deadline.js';
 
 const never = new Promise<never>(() => undefined);
+
+describe('timeLeft', () => {
+  it('grows less until 1, which is no 0', () => {
+    let now = 100;
+    const left = timeLeft(130, () => now);
+    expect(left()).toBe(30);
+    now = 129.5;
+    expect(left()).toBe(1);
+    now = 10_000;
+    expect(left()).toBe(1);
+  });
+
+  it('is on the clock of the machine where no other is given', () => {
+    expect(timeLeft(performance.now() + 60_000)()).toBeGreaterThan(1);
+    expect(timeLeft(performance.now() - 60_000)()).toBe(1);
+  });
+});
 
 describe('withDeadline', () => {
   it('gives what the work gives', async () => {

@@ -1,3 +1,4 @@
+import { timeLeft } from './deadline.js';
 import { type StrangersSocket, withHeldSocket } from './held-socket.js';
 import { HostError } from './host-error.js';
 import { type HttpAnswer, type HttpLimits, httpGet } from './http-client.js';
@@ -11,8 +12,7 @@ const CHUNKED = /(?:^|,)[ \t]*chunked[ \t]*$/i;
  * @throws what `withHeldSocket` and `httpGet` throw; ENODATA for an answer whose end cannot be told
  */
 export async function askSocket(socket: StrangersSocket, path: string, limits: HttpLimits): Promise<HttpAnswer> {
-  const started = performance.now();
-  const left = (): number => Math.max(1, limits.deadlineMs - (performance.now() - started));
+  const left = timeLeft(performance.now() + limits.deadlineMs);
   return withHeldSocket(socket, left, async (held) => {
     const answer = await httpGet({ socketPath: held.path }, path, { host: 'localhost' }, { ...limits, deadlineMs: left() });
     // An answer that ends with its connection may have been cut anywhere.

@@ -10,6 +10,7 @@ import { ovs } from './ovs-parts.mjs';
 import { Report } from './report.mjs';
 import { shimTexts } from './shim-parts.mjs';
 import { manyInstances, sweepAgainstFloor, taps } from './sweep-parts.mjs';
+import { tracing } from './tracing-parts.mjs';
 
 const NAMES = [
   'sample',
@@ -23,6 +24,7 @@ const NAMES = [
   'stats',
   'shims',
   'ovs',
+  'tracing',
   'memory-1000',
   'memory-3000',
   'linear',
@@ -114,6 +116,7 @@ async function measure() {
   await part(['stats'], async () => statsRoute({ ...context, group: await thousand() }));
   await part(['shims'], () => shimTexts(context));
   await part(['ovs'], () => ovs(context));
+  await part(['tracing'], () => tracing(context));
   await part(['memory-1000'], async () => memory({ forms, report, groups: [await thousand()], instances: 1000, target: 110 }));
   await part(['linear', 'loop'], async () => {
     needDescriptors(3000);

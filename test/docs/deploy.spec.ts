@@ -201,6 +201,11 @@ describe('the alerts', () => {
   });
 });
 
+it.skipIf(NO_PROMTOOL !== undefined)('the names that Podtrace’s queries use are recorded', () => {
+  expect(promtool('check', 'rules', '--lint-fatal', 'deploy/prometheus/podtrace.rules.yaml')).toContain('1 rules found');
+  expect(promtool('test', 'rules', 'deploy/prometheus/podtrace.rules.test.yaml')).toContain('SUCCESS');
+});
+
 it('deploy/antrea/vmgauge.yaml is a configuration of the agent', () => {
   const { upstreams, warnings } = settingsIn(readRoot('deploy/antrea/vmgauge.yaml'));
   expect(upstreams).toEqual([

@@ -8,7 +8,7 @@ const fences = (path: string, language: string): string[] =>
   [...readRoot(path).matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(([, body]) => body);
 
 /** Documents whose YAML is for the file `config.file`, and how many pieces of it they have. */
-const CONFIGURED = { 'docs/upstreams.md': 3, 'docs/network.md': 1, 'docs/kata.md': 1 };
+const CONFIGURED = { 'docs/upstreams.md': 3, 'docs/network.md': 1, 'docs/kata.md': 1, 'docs/tracing.md': 1 };
 
 it.each(Object.entries(CONFIGURED))('the agent takes each configuration in %s', (path, count) => {
   const examples = fences(path, 'yaml');
@@ -37,8 +37,10 @@ it('the upstreams of docs/upstreams.md become what it says', () => {
 
 /** PromQL of the documents: fences, and what stands in the tables "what to watch". */
 const EXPRESSIONS = [
-  ...['docs/network.md', 'docs/upstreams.md'].flatMap((path) => fences(path, 'promql').flatMap((body) => body.trim().split('\n'))),
-  ...['docs/network.md', 'docs/upstreams.md', 'docs/operations.md'].flatMap((path) =>
+  ...['docs/network.md', 'docs/upstreams.md', 'docs/limits.md'].flatMap((path) =>
+    fences(path, 'promql').flatMap((body) => body.trim().split('\n')),
+  ),
+  ...['docs/network.md', 'docs/upstreams.md', 'docs/tracing.md', 'docs/limits.md', 'docs/operations.md'].flatMap((path) =>
     [...readRoot(path).matchAll(/^\| expression \|[\s\S]*?(?=\n\n)/gm)].flatMap(([table]) =>
       [...table.matchAll(/^\| `([^`]+)` \|/gm)].map(([, expression]) => expression.replaceAll('\\|', '|')),
     ),
@@ -70,8 +72,8 @@ it('they ask for families that there are', () => {
   expect([...new Set(EXPRESSIONS.flatMap(metricsIn).filter((name) => !isFamily(name)))]).toEqual([]);
 });
 
-it.each(['docs/network.md', 'docs/upstreams.md'])('%s names no family that is not there', (path) => {
-  const named = [...readRoot(path).matchAll(/`((?:vmgauge|antrea)_[a-z0-9_]+)(\*[a-z_]*)?[`{]/g)].map(([, name, rest = '']) => ({
+it.each(['docs/network.md', 'docs/upstreams.md', 'docs/limits.md'])('%s names no family that is not there', (path) => {
+  const named = [...readRoot(path).matchAll(/`((?:vmgauge|antrea|podtrace)_[a-z0-9_]+)(\*[a-z_]*)?[`{]/g)].map(([, name, rest = '']) => ({
     name,
     rest,
   }));

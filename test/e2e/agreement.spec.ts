@@ -18,6 +18,7 @@ const NAMES = {
   'disks[]': ['device', 'device'],
   'network.devices[]': ['device', 'device'],
   'network.switch_ports[]': ['port', 'port'],
+  'limits.io.devices[]': ['device', 'device'],
 } as const;
 /** Objects whose members' names come from the kernel, and the label that says the same. */
 const MEMBERS = { 'exits.kvm.reasons': 'reason', 'exits.kvm.events': 'event' } as const;

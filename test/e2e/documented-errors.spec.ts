@@ -25,6 +25,7 @@ const KINDS: Readonly<Record<string, { readonly host: string; readonly options?:
     host: 'two-qemu',
     options: { settings: { registrationTokens: ['may-register'], registrationStore: join(directory, 'store', 'registrations.json') } },
   },
+  hurried: { host: 'empty', options: { settings: { rateLimit: 1, rateBurst: 0 } } },
   draining: { host: 'empty' },
   starting: { host: 'empty' },
 };
@@ -93,6 +94,7 @@ const PROVOCATIONS: Readonly<Record<string, readonly Provocation[]>> = {
   'get /metrics 404': [{ path: '/metrics?instance=nobody' }],
   'get /metrics 409': [{ path: '/metrics?sandbox=twin' }],
   'get /metrics 429': [{ agent: 'full' }],
+  'get /instances/{id}/metrics 429': [{ agent: 'hurried', path: '/instances/x/metrics', headers: { accept: 'application/json' } }],
   'get /metrics 503': [{ agent: 'starting', headers: { 'x-prometheus-scrape-timeout-seconds': '0.51' } }],
   'get /agent-url 400': [{ path: '/agent-url' }, { path: '/agent-url?sandbox=' }, { path: '/agent-url?sandbox=..' }],
   'get /agent-url 404': [{ path: '/agent-url?sandbox=nobody' }],

@@ -10,6 +10,7 @@ export function promtoolMissing(): string | undefined {
 
 const KATA_MONITOR = 'kata-monitor’s own name, which its dashboard asks for';
 const SHIM = 'the name that Kata’s shims give it';
+const PODTRACE = 'Podtrace’s own name, which its queries and dashboard ask for';
 /** Names of Antrea's agent, ours or passed on. */
 const ANTREA = /^antrea_agent_/;
 /** Names that somebody else fixed and that the linter dislikes; what it says of any other is a defect of ours. */
@@ -22,6 +23,12 @@ const FIXED_NAMES: Readonly<Record<string, string>> = {
   kata_hypervisor_scrape_count: SHIM,
   kata_shim_rpc_durations_histogram_milliseconds: SHIM,
   kata_shim_agent_rpc_durations_histogram_milliseconds: SHIM,
+  ...Object.fromEntries(
+    ['dns_latency', 'fs_latency', 'cpu_block'].flatMap((what) => [
+      [`podtrace_${what}_seconds_gauge`, PODTRACE],
+      [`podtrace_${what}_seconds_histogram`, PODTRACE],
+    ]),
+  ),
 };
 /** Its exit status where it only dislikes something. */
 const DISLIKES = 3;

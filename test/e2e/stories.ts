@@ -44,6 +44,8 @@ export const STORIES: readonly Story[] = [
     ...{ name: 'switched-vms', host: 'two-qemu', instance: '0b2b9c7e-58f6-4c3b-9a70-2d5a6d2f7a11' },
     world: () => SwitchedVms.start(),
   },
+  // Two looks at the limits, and one more for a level.
+  { name: 'limited-vms', instance: '0b2b9c7e-58f6-4c3b-9a70-2d5a6d2f7a11', sweeps: TURNS_OF_THREADS },
   { name: 'clh-and-firecracker', instance: 'cloud-hypervisor-2101-300000' },
   { name: 'dying-vm', instance: '11111111-0000-4000-8000-000000000004' },
   { name: 'unreadable', instance: 'uvw12345678', prepare: refuseStrangers },

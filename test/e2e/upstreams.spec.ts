@@ -206,7 +206,7 @@ describe('upstreams', () => {
     const capabilities = JSON.parse(await agent.text('/capabilities')).capabilities;
     expect(capabilities.find(({ name }: { name: string }) => name === 'upstreams')).toMatchObject({
       status: 'absent',
-      detail: 'mirror: it is this agent itself',
+      detail: expect.stringMatching(/^upstream mirror \(127\.0\.0\.1:\d+\): it is this agent itself$/),
     });
   });
 

@@ -57,13 +57,15 @@ export class Prometheus {
   ) {}
 
   /** @param jobs port to scrape by name of the job */
-  static async start(cleanup: Cleanup, jobs: Readonly<Record<string, number>>): Promise<Prometheus> {
+  /** @param rules files of rules, by absolute path */
+  static async start(cleanup: Cleanup, jobs: Readonly<Record<string, number>>, rules: readonly string[] = []): Promise<Prometheus> {
     const directory = cleanup.directory();
     const scrapeConfigs = Object.entries(jobs).map(([name, port]) => ({
       job_name: name,
       static_configs: [{ targets: [`127.0.0.1:${port}`] }],
     }));
-    const config = { global: { scrape_interval: '1s', scrape_timeout: '1s' }, scrape_configs: scrapeConfigs };
+    const global = { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' };
+    const config = { global, rule_files: rules, scrape_configs: scrapeConfigs };
     // JSON is YAML.
     writeFileSync(join(directory, 'prometheus.yml'), JSON.stringify(config));
     const flags = ['--web.listen-address=127.0.0.1:0', '--log.level=debug', '--log.format=json', `--storage.tsdb.path=${directory}/data`];

@@ -109,6 +109,7 @@ describe('a start that can be', () => {
     await agent.child.wrote('stderr', /"\/instances"/);
     await agent.stop();
     const entries = lines(agent.child.stderr).map((line) => record(JSON.parse(line)));
+    expect(entries.at(-1)).toMatchObject({ level: 'info', message: 'stopped' });
     for (const entry of entries) {
       expect(entry).toMatchObject({
         time: expect.stringMatching(/^\d{4}-.*Z$/),
@@ -124,7 +125,7 @@ describe('a start that can be', () => {
 
 liveSuite('a host without VMs', [root, program('unshare')], () => {
   it('is an empty list, a page and a scrape', async () => {
-    const command = agentCommand(['--web.listen-address=127.0.0.1:0']);
+    const command = agentCommand(['--web.listen-address=127.0.0.1:0', '--tracing.mode=off']);
     const child = keep(cleanup, new Child('unshare', ['--pid', '--fork', '--mount-proc', '--kill-child', ...command]));
     // unshare waits for the agent and ignores what is asked of it kindly.
     cleanup.add(() => child.signal('SIGKILL'));

@@ -67,7 +67,7 @@ describe('an agent with tokens', () => {
 
   it('reads them again on SIGHUP, and keeps them when the file is empty or gone', async () => {
     say('third\n');
-    await reload(/configuration read again/);
+    await reload(/configuration read again; changed: nothing; tokens read again: web\.token-file"/);
     expect((await agent.get('/instances', bearer('first'))).status).toBe(401);
     expect((await agent.get('/instances', bearer('third'))).status).toBe(200);
     say('# nobody\n');

@@ -17,6 +17,8 @@ export interface GuestOptions {
   readonly reserved: string;
   readonly own: string;
   readonly namespace?: NetworkNamespace;
+  /** Words before QEMU, instead of those into the namespace. */
+  readonly through?: readonly string[];
   readonly tap?: string;
   /** Words for QEMU: disks and other devices. */
   readonly devices?: readonly string[];
@@ -31,7 +33,10 @@ export class Guest {
   ) {}
 
   /** Resolves when its user space takes orders. */
-  static async boot(belongings: Belongings, { image, reserved, own, namespace, tap, devices = [] }: GuestOptions): Promise<Guest> {
+  static async boot(
+    belongings: Belongings,
+    { image, reserved, own, namespace, through = namespace?.entrance, tap, devices = [] }: GuestOptions,
+  ): Promise<Guest> {
     const id = randomUUID();
     const nic =
       tap === undefined
@@ -47,7 +52,7 @@ export class Guest {
         ...nic,
         ...devices,
       ],
-      { through: namespace?.entrance, socket: own },
+      { through, socket: own },
     );
     const monitor = await QmpClient.connect(own);
     belongings.own(() => monitor.close());

@@ -1,3 +1,4 @@
+import type { HostFamily } from '../../model/host-family.js';
 import type { BlockReason, BlockStates } from './words.js';
 
 /** One life of the program that traces: from its first tick, when all probes are attached, to its end. */
@@ -26,4 +27,6 @@ export interface TracingClient {
   line(text: string): void;
   /** The maps of this life are gone; what was counted since the last line is lost. */
   ended(reason: BlockReason): void;
+  /** What it has to say of tracing as such. */
+  families?(): readonly HostFamily[];
 }

@@ -1,8 +1,8 @@
 import type { NicKind } from '../../model/instance.js';
 import { Outcome } from '../../model/outcome.js';
 import type { KernelFile } from '../../model/process.js';
-import { type GuestCounters, guestCounters, hostCounters, toGuestSide } from './direction.js';
 import { parseIndexLine } from '../procfs/interface-index.js';
+import { type GuestCounters, guestCounters, hostCounters, toGuestSide } from './direction.js';
 import { nameEnd, nameStart, parseCounters } from './net-dev.js';
 import { tableLines } from './table-lines.js';
 
