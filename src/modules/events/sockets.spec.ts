@@ -13,14 +13,11 @@ import { SocketsHostCollector } from './sockets.host-collector.js';
 import { SocketsReader } from './sockets.js';
 import type { Amount } from './words.js';
 
-/** What running a program comes to, where it shall not be run. */
-const failure = vi.hoisted((): { code: string | null } => ({ code: null }));
-vi.mock('../../host/command.js', async (original) => {
-  const real = await original<typeof import('../../host/command.js')>();
-  const runCommand: typeof real.runCommand = (call) =>
-    failure.code === null ? real.runCommand(call) : Promise.reject(new HostError(failure.code, 'a test’s own'));
-  return { ...real, runCommand };
-});
+/** Where running a program comes to this, whatever it is. */
+class Failing extends SocketsReader {
+  code = '';
+  protected override readonly run = () => Promise.reject(new HostError(this.code, 'a test’s own'));
+}
 
 const PID = 4242;
 /** Of the same network namespace, as the agent is; a third is of another. */
@@ -60,7 +57,6 @@ beforeEach(() => {
   says('');
 });
 afterEach(() => {
-  failure.code = null;
   process.env.PATH = path;
   reader.close();
   for (const one of held) one.close();
@@ -297,7 +293,9 @@ describe('a look', () => {
     ['may not be run', 'EACCES', Outcome.notPermitted],
     ['takes too long', 'ETIMEDOUT', Outcome.timeout],
   ])('of a program that %s is an outcome, and storage is known all the same', async (_, code, outcome) => {
-    failure.code = code;
+    const failing = new Failing(proc.host(), settings);
+    failing.code = code;
+    reader = failing;
     const process = hold();
     amounts(process);
     expect(await look()).toBe(outcome);

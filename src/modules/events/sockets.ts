@@ -70,6 +70,8 @@ export class SocketsReader {
   private lastAt = Number.NEGATIVE_INFINITY;
   private readonly ending = new AbortController();
 
+  protected readonly run: typeof runCommand = runCommand;
+
   constructor(
     private readonly host: Host,
     private readonly settings: Settings,
@@ -125,7 +127,7 @@ export class SocketsReader {
 
   private async look(number: number, pids: ReadonlySet<number>): Promise<Outcome> {
     const startedAt = this.host.clock.monotonic();
-    const text = await runCommand({
+    const text = await this.run({
       ...{ program: PROGRAM, words: WORDS, limitBytes: LIMIT_BYTES, deadlineMs: DEADLINE_MS, signal: this.ending.signal },
       environment: { LC_ALL: 'C' },
     });
