@@ -8,8 +8,8 @@ export const TRACEFS_SAMPLE = join(import.meta.dirname, '../fixtures/kernel/trac
 /** By tracepoint, fields that a kernel does not have yet; all means the tracepoint itself. */
 type Lacks = Readonly<Record<string, readonly string[] | 'all'>>;
 
-const BEFORE_6_16: Lacks = { 'sched/sched_process_exit': ['group_dead'] };
-const BEFORE_6_10: Lacks = { ...BEFORE_6_16, 'tcp/tcp_probe': ['skaddr'] };
+const WITHOUT_GROUP_DEAD: Lacks = { 'sched/sched_process_exit': ['group_dead'] };
+const BEFORE_6_10: Lacks = { ...WITHOUT_GROUP_DEAD, 'tcp/tcp_probe': ['skaddr'] };
 const BEFORE_6_3: Lacks = { ...BEFORE_6_10, 'sock/sock_send_length': 'all', 'sock/sock_recv_length': 'all' };
 
 /** Kernels as the recorded one without what came later. */

@@ -67,28 +67,20 @@ function reasonRows() {
 }
 
 const ADDED_LABELS = [
+  ['Podtrace’s', codes(['instance_id', 'instance_name']), 'Podtrace looks at one pod at a time; here all VMs of a host are on one page'],
+  ['Podtrace’s', code('namespace'), 'of the pod, for a Kata sandbox; empty otherwise. Podtrace has it, and leaves it empty for limits'],
   [
-    code('podtrace_*'),
-    codes(['instance_id', 'instance_name']),
-    'Podtrace looks at one pod at a time; here all VMs of a host are on one page',
-  ],
-  [
-    code('podtrace_*'),
-    code('namespace'),
-    'of the pod, for a Kata sandbox; empty otherwise. Podtrace has it, and leaves it empty for limits',
-  ],
-  [
-    code('podtrace_fs_latency_*'),
+    'Podtrace’s of file operations',
     code('operation'),
     'read, write or fsync, which Podtrace’s document promises as a value of `type` and its program never gives: `type` is `FS`',
   ],
-  [code('kata_hypervisor_vcpu'), code('cpu_id'), 'the shim gives it; Kata’s document leaves it out'],
+  ['Dragonball’s of vCPUs', code('cpu_id'), 'the shim gives it; Kata’s document leaves it out'],
   [
-    code('kata_*'),
+    'Kata’s',
     codes(['cri_uid', 'cri_name', 'cri_namespace']),
     'which pod it is, as kata-monitor adds them; `kata.cri-labels` leaves them out',
   ],
-  ['of another exporter', code('upstream'), 'who said it; a label of that name becomes `exported_upstream`'],
+  ['Of another exporter', code('upstream'), 'who said it; a label of that name becomes `exported_upstream`'],
 ];
 
 export const metricsPage = (families) => `# Metrics

@@ -10,6 +10,8 @@ import { Server } from './server.mjs';
 
 const CONNECTIONS = 16;
 const REQUESTS = 6000;
+/** Before each turn, not measured: the server lay idle while bpftrace started. */
+const WARM_UP = 2000;
 const BODY_BYTES = 1024;
 /** As the agent has it by default. */
 const INTERVAL_MS = 5000;
@@ -25,10 +27,12 @@ export async function tracing({ workshop, dist, rounds, report }) {
   const server = await Server.node(join(HERE, 'raw-fastify.mjs'), [String(BODY_BYTES)]);
   const tracer = new Tracer(await scriptOf(dist, workshop.path('tracing.bt')));
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
+  const url = `${server.url}/instances/x/stats`;
   const turn = (prepare) => async () => {
     await prepare();
+    await load(url, agent, WARM_UP);
     const before = server.cpuMs();
-    await load(`${server.url}/instances/x/stats`, agent);
+    await load(url, agent, REQUESTS);
     return ((server.cpuMs() - before) / REQUESTS) * 1000;
   };
   const turns = {
@@ -96,8 +100,8 @@ class Tracer {
   }
 }
 
-async function load(url, agent) {
-  let left = REQUESTS;
+async function load(url, agent, requests) {
+  let left = requests;
   const one = () =>
     new Promise((resolve, reject) => {
       request(url, { agent }, (answer) => answer.resume().once('end', resolve))

@@ -28,8 +28,14 @@ const page = async (query: string): Promise<ReadonlyMap<string, ParsedFamily>> =
 const names = async (query: string): Promise<string[]> => [...(await page(query)).keys()];
 /** Active collectors: what `collect[]` takes beside `self`. */
 const GROUPS = [...COLLECTORS, ...HOST_COLLECTORS].map(({ about }) => about).filter(({ enabled }) => enabled);
-/** There is no switch on this host, and no other exporter that it passes on. */
-const IDLE = ['ovs', 'antrea', 'upstreams'];
+/**
+ * There is no switch on this host, no other exporter that it passes on, no pressure and no count of delays; its VMs have no cgroup of their own, and
+ * nothing is traced.
+ */
+const IDLE = [
+  ...['ovs', 'antrea', 'upstreams', 'host_pressure', 'block_io_delay'],
+  ...['cgroup', 'cgroup_io', 'resources', 'pressure', 'latency', 'tracing', 'sockets'],
+];
 
 describe('the groups of /metrics', () => {
   it('together are the whole page, and share nothing', async () => {
