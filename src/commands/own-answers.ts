@@ -41,7 +41,7 @@ export class OwnAnswers implements Answers {
     private readonly host: Host,
     private readonly shimSocketRuntimes: readonly string[],
     private readonly vmmDoors: Partial<Settings>,
-    private readonly upstreams: Settings['upstreams'],
+    private readonly survey: Partial<Settings>,
   ) {}
 
   /** Discovery and two sweeps. @throws what a source finds wrong with its configuration */
@@ -56,9 +56,9 @@ export class OwnAnswers implements Answers {
       abortOnError: false,
     });
     await app.init();
-    const { qmpMode, cloudHypervisorApi, firecrackerApi, firecrackerMetrics, upstreams = [] } = settingsOf(config, readFile);
+    const { qmpMode, cloudHypervisorApi, firecrackerApi, firecrackerMetrics, tracing, upstreams } = settingsOf(config, readFile);
     const doors = { qmpMode, cloudHypervisorApi, firecrackerApi, firecrackerMetrics };
-    return new OwnAnswers(app, host, config.shimSocketRuntimes, doors, upstreams);
+    return new OwnAnswers(app, host, config.shimSocketRuntimes, doors, { tracing, upstreams });
   }
 
   async get(path: string): Promise<Answer> {
@@ -109,9 +109,9 @@ export class OwnAnswers implements Answers {
     }
   }
 
-  /** Nobody is asked for it: only a sweep starts questions, and there is none before the end. */
+  /** Nobody is asked or traced for it: only a sweep starts that, and there is none before the end. */
   async prepareSurvey(): Promise<void> {
-    Object.assign(this.app.get(Settings), this.vmmDoors, { shimSocketRuntimes: this.shimSocketRuntimes, upstreams: this.upstreams });
+    Object.assign(this.app.get(Settings), this.vmmDoors, { shimSocketRuntimes: this.shimSocketRuntimes, ...this.survey });
   }
 
   strange(): never {
@@ -153,6 +153,8 @@ function onceOnly(settings: Partial<Settings>): Partial<Settings> {
     firecrackerApi: false,
     firecrackerMetrics: 'off',
     tracing: 'off',
+    // Two sweeps see nothing grow.
+    collectors: new Map([...(settings.collectors ?? []), ['sockets', false]]),
     upstreams: [],
     registrationTokens: [],
     exporterMetrics: false,

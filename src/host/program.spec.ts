@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ts from 'typescript';
@@ -69,6 +69,20 @@ describe('a program', () => {
     expect(await end()).toMatchObject({ status: null, signal: 'SIGTERM', error: null });
   });
 
+  it('is heard until its end, and no longer has a number', async () => {
+    const program = run('last() { echo last; yes more | head -n 300; exit 0; }; trap last TERM; echo up; while :; do sleep 0.05; done', {
+      limits: { lineBytes: 1000, budgetBytes: 10_000, budgetLines: 200 },
+      environment: { PATH: '/usr/bin:/bin' },
+    });
+    await until(() => lines.length > 0);
+    expect(program.pid).not.toBeNull();
+    program.end();
+    expect(await end()).toMatchObject({ status: 0, error: null });
+    // Within the same limits as ever.
+    expect([lines.length, ...lines.slice(0, 3)]).toEqual([201, 'up', 'last', 'more']);
+    expect(program.pid).toBeNull();
+  });
+
   it('ends by SIGKILL where it ignores that, with its children', async () => {
     const program = run('trap "" TERM; sleep 600 & echo $!; while :; do wait; sleep 0.1; done', { limits: { ...LIMITS, graceMs: 50 } });
     await until(() => lines.length > 0);
@@ -87,6 +101,14 @@ describe('a program', () => {
     run('yes ""', { environment: { PATH: '/usr/bin:/bin' }, limits: { ...LIMITS, budgetBytes: 1e9 } });
     expect(await end()).toMatchObject({ error: { code: 'EFBIG' } });
     expect(lines).toHaveLength(LIMITS.budgetLines);
+  });
+
+  it('may say more of what is light', async () => {
+    const limits = { ...LIMITS, budgetBytes: 1e9, isLight: (line: string) => line === 'light' };
+    run('yes heavy | head -n 100; yes light', { environment: { PATH: '/usr/bin:/bin' }, limits });
+    expect(await end()).toMatchObject({ error: { code: 'EFBIG' } });
+    expect(lines.length).toBeGreaterThan(9 * LIMITS.budgetLines);
+    expect(lines.length).toBeLessThan(10 * LIMITS.budgetLines);
   });
 
   it('may say as much again after a renewal', async () => {
@@ -197,6 +219,24 @@ describe('where a program is', () => {
     expect(findProgram('tool', path)).toBe(join(directory, 'c/tool'));
     expect(findProgram('other', path)).toBeNull();
     expect(findProgram('tool', '')).toBeNull();
+  });
+
+  it('is none that others could have put there, unless its path says so', () => {
+    put('a/tool', 0o755);
+    put('b/tool', 0o757);
+    chmodSync(join(directory, 'a'), 0o777);
+    put('c/tool', 0o775);
+    expect(findProgram('tool', ['a', 'b', 'c'].map((name) => join(directory, name)).join(':'))).toBe(join(directory, 'c/tool'));
+    expect(findProgram('tool', join(directory, 'a'))).toBeNull();
+    expect(findProgram(join(directory, 'a/tool'), '')).toBe(join(directory, 'a/tool'));
+  });
+
+  it.runIf(process.geteuid?.() === 0)('is none of another user', () => {
+    put('a/tool', 0o755);
+    put('b/tool', 0o755);
+    chownSync(join(directory, 'a'), 65_534, 65_534);
+    chownSync(join(directory, 'b/tool'), 65_534, 65_534);
+    expect(findProgram('tool', `${join(directory, 'a')}:${join(directory, 'b')}`)).toBeNull();
   });
 
   it('is what a path says, if it is absolute', () => {

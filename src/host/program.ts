@@ -9,6 +9,8 @@ import { LineSplitter } from './line-splitter.js';
 const GRACE_MS = 2000;
 /** What a program wrote last may come after its end, and its own children may hold the pipes open for ever. */
 const REST_MS = 500;
+/** Of a whole line. */
+const LIGHT = 1 / 10;
 /** Kept of standard error: what came last. */
 const COMPLAINT_BYTES = 16_384;
 
@@ -19,6 +21,8 @@ export interface ProgramLimits {
   readonly budgetBytes: number;
   /** Of lines of standard output until then: each has its price, however short. */
   readonly budgetLines: number;
+  /** Lines of which ten count as one: next to nothing is done with them. */
+  readonly isLight?: (line: string) => boolean;
   /** Between SIGTERM and SIGKILL, milliseconds. */
   readonly graceMs?: number;
 }
@@ -61,6 +65,8 @@ export class Program {
   private complaint = Buffer.alloc(0);
   private error: Error | null = null;
   private isEnding = false;
+  /** What it says is nobody's any more. */
+  private isUnheard = false;
   private isReaped = false;
   private isOver = false;
   private grace: NodeJS.Timeout | undefined;
@@ -92,9 +98,9 @@ export class Program {
     this.child.once('exit', (status, signal) => this.reaped(status, signal));
   }
 
-  /** Null where it could not be started. */
+  /** Null where it could not be started, and as soon as the number may be another's. */
   get pid(): number | null {
-    return this.child.pid ?? null;
+    return this.isReaped ? null : (this.child.pid ?? null);
   }
 
   renew(): void {
@@ -102,12 +108,14 @@ export class Program {
     this.lines = this.limits.budgetLines;
   }
 
-  /** SIGTERM, and SIGKILL where that does not help; `ended` says when it is over. May be called twice. */
+  /** SIGTERM, and SIGKILL where that does not help; what it still says is heard, and `ended` says when it is over. May be called twice. */
   end(): void {
+    if (!this.isEnding) this.renew();
     this.stop(null);
   }
 
   private stop(error: Error | null): void {
+    this.isUnheard ||= error !== null;
     if (this.isEnding || this.isReaped) return;
     this.isEnding = true;
     this.error = error;
@@ -128,13 +136,14 @@ export class Program {
 
   private take(piece: Buffer): void {
     this.budget -= piece.length;
-    // What comes while it ends is nobody's any more, but must be taken: it may wait for that.
-    if (this.isEnding) return;
+    // It must be taken nevertheless: it may wait for that.
+    if (this.isUnheard) return;
     try {
       if (this.budget < 0) throw new HostError('EFBIG', `more than ${this.limits.budgetBytes} bytes`);
       for (const text of this.splitter.take(piece)) {
-        if (this.isEnding) return;
-        if (--this.lines < 0) throw new HostError('EFBIG', `more than ${this.limits.budgetLines} lines`);
+        if (this.isUnheard) return;
+        this.lines -= this.limits.isLight?.(text) ? LIGHT : 1;
+        if (this.lines < 0) throw new HostError('EFBIG', `more than ${this.limits.budgetLines} lines`);
         this.listener.line(text);
       }
     } catch (error) {
@@ -170,15 +179,25 @@ export class Program {
   }
 }
 
-/** Where a program is: a path as it is, a name in the directories of PATH. @returns null where no file there may be executed */
+/**
+ * Where a program is: a path as it is, a name in the directories of PATH. There nothing is taken that another user but root put there, or anybody
+ * could have: it would run with our rights.
+ * @returns null where no file there may be executed
+ */
 export function findProgram(name: string, searchPath: string): string | null {
-  const paths = name.includes('/')
-    ? [name]
-    : searchPath
-        .split(':')
-        .filter(isAbsolute)
-        .map((directory) => join(directory, name));
-  return paths.find((path) => isAbsolute(path) && isExecutable(path)) ?? null;
+  if (name.includes('/')) return isAbsolute(name) && isExecutable(name) ? name : null;
+  const found = searchPath
+    .split(':')
+    .filter(isAbsolute)
+    .map((directory) => ({ directory, path: join(directory, name) }))
+    .find(({ directory, path }) => isExecutable(path) && isOurs(directory) && isOurs(path));
+  return found?.path ?? null;
+}
+
+/** Root's or this user's, and not for everybody to write. */
+function isOurs(path: string): boolean {
+  const { uid, mode } = statSync(path);
+  return (uid === 0 || uid === process.geteuid?.()) && (mode & 0o002) === 0;
 }
 
 function isExecutable(path: string): boolean {

@@ -4,7 +4,7 @@ export const QMP_MODES = ['off', 'reserved', 'opportunistic'] as const;
 
 export const ANTREA_FAMILIES = ['auto', 'on', 'off'] as const;
 export const TRACING_MODES = ['auto', 'on', 'off'] as const;
-/** Probes that are switched on and off together. `plain-files` is not among those that are on by themselves. */
+/** Probes that are switched on and off together. `guest-dns` and `plain-files` are not on by themselves: the whole host pays for them. */
 export const TRACING_BLOCKS = ['cpu', 'tcp', 'bytes', 'dns', 'files', 'uring', 'guest-dns', 'plain-files'] as const;
 export type TracingBlock = (typeof TRACING_BLOCKS)[number];
 export const FIRECRACKER_METRICS = ['off', 'file', 'fifo'] as const;
@@ -73,14 +73,14 @@ export class Settings {
   limitsIntervalMs = 5000;
   /** Percent of a limit from which on the alert level is 1, 2, 3; ascending. */
   limitsThresholds: readonly [warning: number, critical: number, emergency: number] = [80, 90, 95];
-  /** Whether latencies are traced: where that is possible, always, never. */
-  tracing: (typeof TRACING_MODES)[number] = 'auto';
+  /** Whether latencies are traced: where that is possible, always, never. An application that embeds the house has to ask for it. */
+  tracing: (typeof TRACING_MODES)[number] = 'off';
   /** The program that traces: a path, or a name that is looked for in PATH. */
   tracingProgram = 'bpftrace';
   /** Socket of a helper that traces in our place, so that the agent needs no rights for it. Empty: the agent starts the program. */
   tracingHelperSocket = '';
   /** Blocks of probes that may be used. */
-  tracingBlocks: readonly TracingBlock[] = TRACING_BLOCKS.filter((block) => block !== 'plain-files');
+  tracingBlocks: readonly TracingBlock[] = TRACING_BLOCKS.filter((block) => block !== 'guest-dns' && block !== 'plain-files');
   /** Between two tellings of what was counted in the kernel. */
   tracingIntervalMs = 5000;
   /** Names of processes told apart for each instance; further ones are `other`. 0: none is named. */

@@ -12,7 +12,7 @@ const SETTLE_MS = 40;
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Load is many requests from one address; what tracing costs is measured where that is said. An older build does not know these. */
-const CALM = { VMGAUGE_WEB_RATE_LIMIT: '0', VMGAUGE_TRACING_MODE: 'off' };
+const CALM = { VMGAUGE_WEB_RATE_LIMIT: '0', VMGAUGE_TRACING_MODE: 'off', VMGAUGE_COLLECTOR_SOCKETS: 'false' };
 
 export class Server {
   constructor(process, url) {

@@ -3,7 +3,7 @@ import { type Collector, declaredMetrics } from '../../src/model/collector.js';
 import { COLLECTORS, type ListedCollector } from '../../src/modules/collection/collectors.js';
 import type { Agent } from './agent.js';
 import { type Fault, systemError } from './faults.js';
-import { differences, type Observation, observe, SANDBOX, samplesOf, type Victim, VM } from './observation.js';
+import { differences, LIMITED, type Observation, observe, SANDBOX, samplesOf, type Victim, VM } from './observation.js';
 import { SHOP } from './sandboxes.js';
 
 /** Which file a collector reads of its victim, and who reads the same one. */
@@ -16,6 +16,10 @@ interface Broken {
   readonly openedBy?: readonly string[];
   /** Those that are made of what it reads. */
   readonly feeds?: readonly string[];
+  /** Those that are made of what it reads and of more: they say less, and do not fail. */
+  readonly narrows?: readonly string[];
+  /** A file that the kernel leaves empty where it has nothing to tell. */
+  readonly mayBeEmpty?: true;
   readonly isDirectory?: true;
   /** Nobody is asked here; what comes of asking has tests of its own. */
   readonly isSilent?: true;
@@ -23,6 +27,11 @@ interface Broken {
   readonly besides?: readonly string[];
 }
 const ofVm = (path: string, more: Partial<Broken> = {}): Broken => ({ victim: VM, path: new RegExp(`^proc/${path}$`), ...more });
+const ofCgroup = (file: string, more: Partial<Broken> = {}): Broken => ({
+  victim: LIMITED,
+  path: new RegExp(`^sys/fs/cgroup/machine\\.slice/vm-1\\.scope/${file}$`),
+  ...more,
+});
 const ofSandbox = (path: string, ...others: readonly string[]): Broken => ({
   victim: SANDBOX,
   path: new RegExp(`^proc/${path}$`),
@@ -43,7 +52,14 @@ const FILES: Readonly<Record<string, Broken>> = {
   io: ofVm(`${VM.pid}/io`),
   wait: ofVm(`${VM.pid}/task/\\d+/schedstat`, { feeds: ['contention'] }),
   // Its cgroup is that of all three; where it stands is its own, and looked up once a minute.
-  throttling: ofVm(`${VM.pid}/cgroup`, { feeds: ['contention'] }),
+  throttling: ofVm(`${VM.pid}/cgroup`, { with: ['cgroup', 'cgroup_io', 'resources', 'pressure'], feeds: ['contention'] }),
+  cgroup: ofCgroup('memory.max', { narrows: ['resources'] }),
+  cgroup_io: ofCgroup('io.stat', { narrows: ['resources'], mayBeEmpty: true }),
+  resources: { victim: LIMITED },
+  pressure: ofCgroup('cpu.pressure'),
+  block_io_delay: { victim: LIMITED, path: new RegExp(`^proc/${LIMITED.pid}/task/\\d+/stat$`), with: ['vcpus'] },
+  // What was counted in the kernel is in no file.
+  latency: { victim: VM },
   contention: { victim: VM },
   network: ofVm(`${VM.pid}/net/dev`),
   // What a switch said is in no file.
@@ -100,7 +116,7 @@ const keyOf = (victim: Victim, pss: boolean): string => `${victim.story} ${pss}`
 const healthy = new Map<string, Observation>();
 beforeAll(async () => {
   for (const pss of [false, true]) healthy.set(keyOf(VM, pss), await observe(VM, { pss }));
-  healthy.set(keyOf(SANDBOX, false), await observe(SANDBOX, { pss: false }));
+  for (const victim of [SANDBOX, LIMITED]) healthy.set(keyOf(victim, false), await observe(victim, { pss: false }));
 });
 function baseline(victim: Victim, pss: boolean): Observation {
   const one = healthy.get(keyOf(victim, pss));
@@ -135,7 +151,8 @@ function expectOnlyItself(
   const broken = collectors.map(({ about }) => about.name);
   for (const [id, text] of before.stats) if (id !== victim.id) expect(after.stats.get(id)).toBe(text);
   for (const [id, text] of before.pages) if (id !== victim.id) expect(after.pages.get(id)).toBe(text);
-  const own = new Set([...before.families.keys()].filter((family) => familiesOf(collectors).has(family)));
+  const narrowed = broken.flatMap((name) => FILES[name].narrows ?? []).map(listed);
+  const own = familiesOf([...collectors, ...narrowed]);
   const was = samplesOf(before);
   const is = samplesOf(after);
   for (const [line, sample] of was) if (!is.has(line)) expect([line, concerns(victim, sample, broken, own)]).toEqual([line, true]);
@@ -202,22 +219,21 @@ describe.each(COLLECTORS.map((collector) => [collector.about.name, collector] as
     });
   });
 
-  it.each(DAMAGES.filter(({ fault }) => file.path && !(file.isDirectory && 'content' in fault)))(
-    'costs only itself where its file $what',
-    async ({ fault, words }) => {
-      const after = await observe(victim, { pss }, (agent) => {
-        note(agent);
-        if (file.path) agent.host.faults.break(file.path, fault);
-      });
-      expectOnlyItself(
-        victim,
-        [collector, ...[...(file.with ?? []), ...(file.feeds ?? []), ...('error' in fault ? (file.openedBy ?? []) : [])].map(listed)],
-        baseline(victim, pss),
-        after,
-        words,
-      );
-    },
-  );
+  it.each(
+    DAMAGES.filter(({ fault }) => file.path && !('content' in fault && (file.isDirectory || (file.mayBeEmpty && fault.content === '')))),
+  )('costs only itself where its file $what', async ({ fault, words }) => {
+    const after = await observe(victim, { pss }, (agent) => {
+      note(agent);
+      if (file.path) agent.host.faults.break(file.path, fault);
+    });
+    expectOnlyItself(
+      victim,
+      [collector, ...[...(file.with ?? []), ...(file.feeds ?? []), ...('error' in fault ? (file.openedBy ?? []) : [])].map(listed)],
+      baseline(victim, pss),
+      after,
+      words,
+    );
+  });
 
   it('costs only itself where it has a defect, which is counted', async () => {
     const after = await observe(victim, { pss }, (agent) => {

@@ -69,6 +69,7 @@ describe('what was counted in the kernel', () => {
         numbers(`${map}_last`, { 1: 7, 2: 5 }),
       ]),
       hist('fs', { '1,0': TIMES, '1,1': [5], '1,2': [1, 2], '2,1': [9] }),
+      numbers('fs_sum', { '1,0': 63_000_250_001, '1,1': 5, '1,2': 3, '2,1': 9 }),
       numbers('fs_last', { '1,1': 5 }),
       numbers('net', { '1,1': 10, '1,0': 20 }),
       numbers('fs_bytes', { '1,0': 30, '1,1': 40 }),
@@ -119,7 +120,7 @@ describe('what was not', () => {
 
   it('goes with the life that counted it, once that is long over', async () => {
     await begin();
-    await tell(numbers('net', { '1,1': 10 }), hist('rtt', { 1: TIMES }));
+    await tell(numbers('net', { '1,1': 10 }), hist('rtt', { 1: TIMES }), numbers('rtt_sum', { 1: 63_000_250_001 }));
     expect(linesOf(await agent.text('/metrics'), 'podtrace_network_bytes_total')).toHaveLength(1);
     traced.ended();
     await agent.sweep();

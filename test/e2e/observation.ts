@@ -1,5 +1,9 @@
 import { expect, vi } from 'vitest';
+import { Outcome } from '../../src/model/outcome.js';
 import { Collection } from '../../src/modules/collection/collection.js';
+import { Timing } from '../../src/modules/events/measure.js';
+import { TracedInstance } from '../../src/modules/events/traced-instance.js';
+import { TracedProcesses } from '../../src/modules/events/traced-processes.js';
 import { OvsObserver } from '../../src/modules/network/ovs/observer.js';
 import type { VmmAnswer } from '../../src/modules/vmm/answer.js';
 import { VmmAsker } from '../../src/modules/vmm/asker.js';
@@ -36,6 +40,13 @@ export const VM = {
   vhost: 5002,
   ids: ['qem4xk2p9wvb7rtn3ay6', 'clh8mz1q5ldc0sgu2je4', 'fcr3vn7h6ykx9wta1bp8'],
 } as const satisfies Victim & Readonly<Record<string, unknown>>;
+/** One of two VMs with a cgroup of version 2 each, below the same slice; this one's has a limit of everything. */
+export const LIMITED = {
+  story: 'limited-vms',
+  id: '3f0c6a1e-0000-4000-8000-0123456789ab',
+  pid: 15_376,
+  ids: ['3f0c6a1e-0000-4000-8000-0123456789ab', '0b2b9c7e-58f6-4c3b-9a70-2d5a6d2f7a11'],
+} as const satisfies Victim & Readonly<Record<string, unknown>>;
 /** One of two sandboxes whose pods have the same name. */
 export const SANDBOX: Victim = { story: SHOP.story, id: SHOP.id, ids: [SHOP.id, STAGING.id] };
 
@@ -71,6 +82,7 @@ export async function observe(
     if (settings.pss) await detachedReadings(agent);
     const { owners } = agent.app.get(OvsObserver, { strict: false });
     vi.spyOn(owners, 'of').mockImplementation((subject) => (subject.id === id ? PORTS : []));
+    trace(agent, id);
     damage(agent);
     await agent.sweep(SWEEPS, STEP_MS);
     if (settings.pss) await detachedReadings(agent);
@@ -85,6 +97,15 @@ export async function observe(
   } finally {
     await agent.stop();
   }
+}
+
+/** As if the kernel had counted of the instance: nothing of that is in a file. */
+function trace(agent: Agent, id: string): void {
+  const [subject] = agent.app.get(Collection).order.keys.filter((one) => one.id === id);
+  const instance = new TracedInstance(subject, 1);
+  instance.names.set('vmm', { timings: new Map([['rtt', new Timing()]]), amounts: new Map([['send_bytes', 7]]) });
+  const traced = agent.app.get(TracedProcesses, { strict: false });
+  vi.spyOn(traced, 'of').mockImplementation((one) => (one.id === id ? { instance, source: 'ebpf' } : Outcome.notConfigured));
 }
 
 /** Lets the collectors with timers of their own read every instance once more, and a sweep take it over. */

@@ -7,7 +7,7 @@ export const PACKAGE = resolve(import.meta.dirname, '../..');
 export const DIST = resolve(import.meta.dirname, process.env.VMGAUGE_DIST ?? '../../dist');
 const CLI = join(DIST, 'cli.js');
 /** Tests ask faster than scrapers, and only those about tracing trace. Flags win. */
-const CALM = { VMGAUGE_WEB_RATE_LIMIT: '0', VMGAUGE_TRACING_MODE: 'off' };
+const CALM = { VMGAUGE_WEB_RATE_LIMIT: '0', VMGAUGE_TRACING_MODE: 'off', VMGAUGE_COLLECTOR_SOCKETS: 'false' };
 
 /** The agent as a process of its own, listening. */
 export class RunningAgent {

@@ -59,10 +59,11 @@ describe('doctor', () => {
   });
 
   it('sees the doors that the configuration opens, although without an agent nobody is asked', async () => {
-    const { stdout } = await command(['doctor', '--json', nobody()]);
+    const { stdout } = await command(['doctor', '--json', nobody(), '--tracing.mode=auto']);
     expect(stdout).not.toContain('"detail":"the configuration switched it off"');
-    const { stdout: off } = await command(['doctor', '--json', nobody(), '--vmm.qmp=off']);
-    expect(off).toMatch(/"name":"qmp"[^}]*"detail":"the configuration switched it off"/);
+    const { stdout: off } = await command(['doctor', '--json', nobody(), '--vmm.qmp=off', '--tracing.mode=off']);
+    for (const name of ['qmp', 'event_tracing'])
+      expect(off).toMatch(new RegExp(`"name":"${name}"[^}]*"detail":"the configuration switched it off"`));
   });
 
   it('touches no VMM: what a Firecracker wrote for its owner is still there', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { record } from './agent.js';
 import { Child, keep } from './child.js';
 import type { Cleanup } from './cleanup.js';
+import { until } from './until.js';
 
 /** What Prometheus asked for and was given, as the way between them saw it. */
 export interface Scrape {
@@ -56,8 +57,10 @@ export class Prometheus {
     private readonly url: string,
   ) {}
 
-  /** @param jobs port to scrape by name of the job */
-  /** @param rules files of rules, by absolute path */
+  /**
+   * @param jobs port to scrape by name of the job
+   * @param rules files of rules, by absolute path
+   */
   static async start(cleanup: Cleanup, jobs: Readonly<Record<string, number>>, rules: readonly string[] = []): Promise<Prometheus> {
     const directory = cleanup.directory();
     const scrapeConfigs = Object.entries(jobs).map(([name, port]) => ({
@@ -71,6 +74,11 @@ export class Prometheus {
     const flags = ['--web.listen-address=127.0.0.1:0', '--log.level=debug', '--log.format=json', `--storage.tsdb.path=${directory}/data`];
     const child = keep(cleanup, new Child('prometheus', [`--config.file=${directory}/prometheus.yml`, ...flags], { cwd: directory }));
     const [, address] = await child.wrote('stderr', /"address":"(127\.0\.0\.1:[1-9]\d*)"/);
+    // It listens before it can answer: until then it is 503.
+    await until(
+      async () => (await fetch(`http://${address}/-/ready`)).ok || undefined,
+      () => 'Prometheus ready',
+    );
     return new Prometheus(child, `http://${address}`);
   }
 

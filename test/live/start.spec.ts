@@ -125,7 +125,7 @@ describe('a start that can be', () => {
 
 liveSuite('a host without VMs', [root, program('unshare')], () => {
   it('is an empty list, a page and a scrape', async () => {
-    const command = agentCommand(['--web.listen-address=127.0.0.1:0', '--tracing.mode=off']);
+    const command = agentCommand(['--web.listen-address=127.0.0.1:0', '--tracing.mode=off', '--collector.sockets=false']);
     const child = keep(cleanup, new Child('unshare', ['--pid', '--fork', '--mount-proc', '--kill-child', ...command]));
     // unshare waits for the agent and ignores what is asked of it kindly.
     cleanup.add(() => child.signal('SIGKILL'));

@@ -38,6 +38,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   // They ask faster than scrapers, and only those about tracing trace.
   'web.rate-limit': '0',
   'tracing.mode': 'off',
+  'collector.sockets': 'false',
 };
 
 /** The built agent as a process of its own, asked over HTTP. */

@@ -9,6 +9,7 @@ import { AppModule } from '../../src/app.module.js';
 import { Host } from '../../src/host/host.js';
 import { makeAdapter } from '../../src/http/server.js';
 import type { InstanceRecord } from '../../src/model/instance.js';
+import { TRACING_BLOCKS } from '../../src/model/settings.js';
 import { Collection } from '../../src/modules/collection/collection.js';
 import { Tracing } from '../../src/modules/events/tracing.js';
 import { Registry } from '../../src/modules/instances/registry.js';
@@ -59,7 +60,15 @@ describeWith('latencies of a VM', [...BASICS, compiler, iproute, tun, program('b
     record = { ...record, process: { pid: vmm.pid }, companions: [companion], nics: [{ kind: 'tap', name: tap }] };
     // Other tests have VMs on this host.
     const sources = new Map(['hypeman', 'libvirt', 'kata', 'host'].map((name) => [name, false]));
-    const settings = { tracing: 'on', tracingIntervalMs: 1000, sweepIntervalMs: 1000, exporterMetrics: false, sources } as const;
+    const tracingBlocks = TRACING_BLOCKS.filter((block) => block !== 'plain-files');
+    const settings = {
+      tracing: 'on',
+      tracingBlocks,
+      tracingIntervalMs: 1000,
+      sweepIntervalMs: 1000,
+      exporterMetrics: false,
+      sources,
+    } as const;
     app = await NestFactory.create<NestFastifyApplication>(
       AppModule.register({ settings, sources: [{ name: 'told', list: () => [record] }] }),
       makeAdapter(),

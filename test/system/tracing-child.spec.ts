@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { enrolProcess } from '../../src/modules/events/doorbell.js';
@@ -9,30 +8,24 @@ import { builtAgent, PROGRAM } from './agent-process.js';
 import { Belongings } from './belongings.js';
 import { Child, childrenOf } from './child.js';
 import { eventually } from './eventually.js';
-import { BASICS, describeWith, file, program } from './needs.js';
+import { BASICS, describeWith, program } from './needs.js';
+import { tracefs } from './tracefs.js';
 import { builtTracing, type State, TracingDriver } from './tracing-driver.js';
 
-const TRACEFS = '/sys/kernel/tracing';
 const NOBODY = 65_534;
 const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--'];
-const NEEDS = [...BASICS, program('bpftrace', 'bpftrace'), builtAgent, builtTracing, file(TRACEFS, 'CONFIG_FTRACE')];
+const NEEDS = [...BASICS, program('bpftrace', 'bpftrace'), builtAgent, builtTracing, tracefs];
 
 describeWith('the program that traces', NEEDS, () => {
   const belongings = new Belongings();
   let directory: string;
-  let isMountedHere = false;
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'vmgauge-tracing-'));
     chmodSync(directory, 0o755);
-    if (!existsSync(`${TRACEFS}/events`)) {
-      execFileSync('mount', ['-t', 'tracefs', 'tracefs', TRACEFS]);
-      isMountedHere = true;
-    }
   });
   afterEach(() => belongings.release());
   afterAll(() => {
     rmSync(directory, { recursive: true });
-    if (isMountedHere) execFileSync('umount', [TRACEFS]);
   });
 
   const isRunning = (pid: number): boolean =>
@@ -70,6 +63,36 @@ describeWith('the program that traces', NEEDS, () => {
     // The maps of the life before are gone.
     driver.ring(enrolProcess(pid, 8));
     await driver.until('the process enrolled again', enrolled(pid, 8));
+  });
+
+  it('tells all once more when another life is to begin', async () => {
+    const { pid } = await sleeper();
+    const driver = await TracingDriver.start(belongings, { tracingBlocks: ['cpu'] });
+    await driver.until('the first tick', ({ begun }) => begun.length === 1);
+    driver.ring(enrolProcess(pid, 7));
+    driver.renew();
+    await driver.until('another life', ({ begun }) => begun.length === 2);
+    expect([driver.ended, endsOf(driver)]).toEqual([['not_wanted'], { renewed: 1 }]);
+    expect(driver.lastWords[0].join('\n')).toMatch(new RegExp(`"@vm".*"${pid}": 7\\b`));
+  });
+
+  it('says what the kernel did not show it, where the kernel tells', async () => {
+    const [major, minor] = release().split('.').map(Number);
+    const driver = await TracingDriver.start(belongings, { tracingBlocks: ['cpu'] });
+    await driver.until('two ticks', ({ lines }) => lines.filter((line) => line.includes('"tick ')).length >= 2);
+    const said = driver.lines.filter((line) => /^\{"type": "missed_events", "data": \{"events": \d+\}\}$/.test(line));
+    expect(said.length > 0).toBe(major > 6 || (major === 6 && minor >= 7));
+  });
+
+  it('is not ended by maps that are full, and says how much was lost', async () => {
+    // 64 places: each process that is enrolled beyond them is an error.
+    const path = standIn('small', 'export BPFTRACE_MAP_KEYS_MAX=64; exec bpftrace "$@"');
+    const driver = await TracingDriver.start(belongings, { tracingBlocks: ['cpu'], tracingProgram: path });
+    await driver.until('the first tick', ({ begun }) => begun.length === 1);
+    driver.ring(Array.from({ length: 2000 }, (_, i) => enrolProcess(2 ** 22 + 1 + i, i + 1)).flat());
+    await driver.until('the losses', ({ lines }) => lines.some((line) => line.includes('"lost_events"')));
+    expect(driver.lines.filter((line) => line.includes('"helper_error"')).length).toBeLessThanOrEqual(200);
+    expect([endsOf(driver), driver.lines.some((line) => line.includes('-7'))]).toEqual([{}, true]);
   });
 
   it('ends by itself when the agent is killed', async () => {
@@ -135,8 +158,8 @@ describeWith('the program that traces', NEEDS, () => {
     const driver = await TracingDriver.start(belongings, { tracingProgram: standIn('slow', script) });
     await driver.until('garbage', ({ lines }) => lines.some((line) => line.includes('garbage{')));
     expect(driver.lines).not.toContain('');
+    await driver.until('a look after it', ({ state }) => state?.outcome === 0);
     expect(endsOf(driver)).toEqual({});
-    expect(driver.state?.outcome).toBe(0);
   });
 
   it('runs behind a helper for an agent that is nobody, and ends when it goes', async () => {
@@ -164,10 +187,13 @@ describeWith('the program that traces', NEEDS, () => {
     expect(driver.begun[0]).toMatchObject({ cpu: null, tcp: null, dns: 'not_wanted' });
     driver.ring(enrolProcess(pid, 9));
     await driver.until('the process enrolled', enrolled(pid, 9));
+    driver.renew();
+    await driver.until('another life', ({ begun }) => begun.length === 2);
+    expect(driver.lastWords[0].join('\n')).toMatch(new RegExp(`"@vm".*"${pid}": 9\\b`));
     const [bpftrace] = childrenOf(helper.pid);
     // bpftrace dies under it, and is had again.
     process.kill(bpftrace, 'SIGKILL');
-    await driver.until('another life', ({ begun }) => begun.length === 2);
+    await driver.until('a third life', ({ begun }) => begun.length === 3);
 
     const other = await TracingDriver.start(belongings, { tracingHelperSocket: socket }, stranger);
     await other.until('a refusal', ({ state }) => state?.hindrance?.words.includes('EACCES') === true);

@@ -9,7 +9,7 @@ import type { Need } from './needs.js';
 const MODULE = join(DIST, 'modules/events/tracing.js');
 export const builtTracing: Need = { missing: () => (existsSync(MODULE) ? undefined : `no ${MODULE} (npm run build)`) };
 
-/** What has tracing looked after twice a second, and says as JSON lines what it hears. Numbers that come are rung. */
+/** What has tracing looked after twice a second, and says as JSON lines what it hears. Numbers that come are rung; null asks for another life. */
 const SCRIPT = `
   import 'reflect-metadata';
   import { createInterface } from 'node:readline';
@@ -18,7 +18,7 @@ const SCRIPT = `
   const { Tracing } = await import(process.argv[2] + '/modules/events/tracing.js');
   const { Logger } = await import('@nestjs/common');
   Logger.overrideLogger(false);
-  const tracing = new Tracing(new Host(), Object.assign(new Settings(), JSON.parse(process.argv[3])));
+  const tracing = new Tracing(new Host(), Object.assign(new Settings(), { tracing: 'auto' }, JSON.parse(process.argv[3])));
   const say = (what) => console.log(JSON.stringify(what));
   let session = null;
   tracing.serve({
@@ -28,7 +28,11 @@ const SCRIPT = `
     line: (line) => say({ line }),
     ended: (reason) => say({ ended: reason }),
   });
-  createInterface({ input: process.stdin }).on('line', (text) => session?.ring(JSON.parse(text)));
+  createInterface({ input: process.stdin }).on('line', (text) => {
+    const numbers = JSON.parse(text);
+    if (numbers) session?.ring(numbers);
+    else session?.renew();
+  });
   for (;;) {
     const outcome = await tracing.supervise();
     say({ outcome, hindrance: tracing.hindrance, blocks: tracing.blocks, ends: [...tracing.ends], failures: tracing.attachFailures });
@@ -50,6 +54,8 @@ export class TracingDriver {
   readonly begun: Readonly<Record<string, string | null>>[] = [];
   readonly ended: string[] = [];
   readonly lines: string[] = [];
+  /** Of each life that ended: what it said after its last tick. */
+  readonly lastWords: (readonly string[])[] = [];
 
   private constructor(readonly child: Child) {
     void this.follow();
@@ -71,6 +77,10 @@ export class TracingDriver {
 
   ring(numbers: readonly number[]): void {
     this.child.write(`${JSON.stringify(numbers)}\n`);
+  }
+
+  renew(): void {
+    this.child.write('null\n');
   }
 
   /** Waits for what it says. */
@@ -100,7 +110,12 @@ export class TracingDriver {
     const said = JSON.parse(text) as Partial<State> & { began?: State['blocks']; line?: string; ended?: string };
     if (said.began) this.begun.push(said.began);
     else if (said.line !== undefined) this.lines.push(said.line);
-    else if (said.ended !== undefined) this.ended.push(said.ended);
+    else if (said.ended !== undefined) this.end(said.ended);
     else this.state = said as State;
+  }
+
+  private end(reason: string): void {
+    this.lastWords.push(this.lines.slice(this.lines.findLastIndex((line) => line.includes('"tick ')) + 1));
+    this.ended.push(reason);
   }
 }

@@ -1,85 +1,31 @@
 import { Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
-import { spread } from '../../host/pacing.js';
 import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
-import { counter, type Family, gauge, type Metric, metric } from '../../model/metric.js';
+import type { Metric } from '../../model/metric.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import { PartRows } from '../../model/part-rows.js';
 import { Tables } from '../../model/tables.js';
+import { IO_DEVICE, IO_DEVICE_LIMITS, IO_SUMS } from './cgroup-io-metrics.js';
 import { DeviceNames } from './device-names.js';
 import { deviceRowsOf } from './device-rows.js';
 import { type IoGroup, IoGroups } from './io-group.js';
 import { type DeviceIo, IoLedger } from './io-ledger.js';
 import { IO_COUNTERS, IO_LIMITS, type IoCounter, type IoLimit } from './io-stat.js';
+import { Lookout, pauseFrom } from './lookout.js';
 import { OwnGroups } from './own-group.js';
 
-const identity = 'cgroup_device';
-const WHOSE = 'by the cgroup that is its own. A device that is made of others counts what they count again';
-
-const BYTES = counter({
-  name: 'vmgauge_vm_cgroup_io_bytes_total',
-  help: `Bytes that the VM and what works for it moved at a block device of the host, ${WHOSE}.`,
-  unit: 'bytes',
-  identity,
-});
-const OPERATIONS = counter({
-  name: 'vmgauge_vm_cgroup_io_operations_total',
-  help: `Requests of the VM and of what works for it to a block device of the host, ${WHOSE}.`,
-  identity,
-});
-const BYTE_LIMIT = gauge({
-  name: 'vmgauge_vm_cgroup_io_limit_bytes_per_second',
-  help: 'How much the cgroups of the VM let it move at a block device of the host, bytes a second: the least of its own and those it lies in.',
-  identity,
-});
-const OPERATION_LIMIT = gauge({
-  name: 'vmgauge_vm_cgroup_io_limit_operations_per_second',
-  help: 'How many requests a second the cgroups of the VM let it make to a block device of the host: the least of its own and those it lies in.',
-  identity,
-});
-
-const ofDevice = (json: string, family: Family, operation: string): Metric => metric({ json, family, labels: { operation } });
-const DEVICE = {
-  readBytes: ofDevice('read_bytes', BYTES, 'read'),
-  writeBytes: ofDevice('write_bytes', BYTES, 'write'),
-  discardBytes: ofDevice('discard_bytes', BYTES, 'discard'),
-  readOperations: ofDevice('read_operations', OPERATIONS, 'read'),
-  writeOperations: ofDevice('write_operations', OPERATIONS, 'write'),
-  discardOperations: ofDevice('discard_operations', OPERATIONS, 'discard'),
-};
-const DEVICE_LIMITS = {
-  readBytes: ofDevice('read_limit_bytes_per_second', BYTE_LIMIT, 'read'),
-  writeBytes: ofDevice('write_limit_bytes_per_second', BYTE_LIMIT, 'write'),
-  readOperations: ofDevice('read_limit_operations_per_second', OPERATION_LIMIT, 'read'),
-  writeOperations: ofDevice('write_limit_operations_per_second', OPERATION_LIMIT, 'write'),
-};
-
-const sum = (word: string, what: string): Metric =>
-  metric({
-    json: `limits.io.${word}`,
-    description: `${what} at all block devices, ${WHOSE}.`,
-    rate: `cgroup_io_${word}_per_second`,
-  });
-const SUMS = {
-  readBytes: sum('read_bytes', 'Bytes read'),
-  writeBytes: sum('write_bytes', 'Bytes written'),
-  discardBytes: sum('discard_bytes', 'Bytes discarded'),
-  readOperations: sum('read_operations', 'Requests to read'),
-  writeOperations: sum('write_operations', 'Requests to write'),
-  discardOperations: sum('discard_operations', 'Requests to discard'),
-};
-
-/** Looking for the cgroup costs more than a reading, and VMs hardly ever leave theirs. */
-const STANDING_MS = 60_000;
+/** What hardly changes is read that often. */
+const THOROUGH_MS = 15_000;
 
 interface Watched {
   readonly ledger: IoLedger;
-  /** Its cgroup at the last look, or why there is none. */
-  group: IoGroup | Outcome;
+  readonly lookout: Lookout;
+  /** Its cgroup at the last look; null where it has none. */
+  group: IoGroup | null;
   /** Of the cgroup. */
   directory: string;
-  /** Monotonic milliseconds of the next look. */
-  nextAt: number;
+  /** Monotonic milliseconds of the next reading of what hardly changes. */
+  thoroughAt: number;
   /** Rows by name; null while there are none. */
   rows: Map<string, number> | null;
 }
@@ -91,16 +37,16 @@ export class CgroupIoCollector implements Collector {
     name: 'cgroup_io',
     tier: 'sweep',
     reads:
-      '`io.stat` of the cgroup of the VM, `io.max` of it and of all it lies in; of version 1 six files `blkio.throttle.*` of the cgroup; `/sys/dev/block/*/uevent`. About 6 µs a file',
+      '`io.stat` of the cgroup of the VM, `io.max` of it and of all it lies in; of version 1 two files `blkio.throttle.*` of the cgroup, and every 15 s four with its limits; `/sys/dev/block/*/uevent`. About 6 µs a file',
     enabled: true,
   };
-  static readonly readBytes = SUMS.readBytes;
-  static readonly writeBytes = SUMS.writeBytes;
-  static readonly counters: Readonly<Record<IoLimit, Metric>> = DEVICE;
-  static readonly limits: Readonly<Record<IoLimit, Metric>> = DEVICE_LIMITS;
+  static readonly readBytes = IO_SUMS.readBytes;
+  static readonly writeBytes = IO_SUMS.writeBytes;
+  static readonly counters: Readonly<Record<IoLimit, Metric>> = IO_DEVICE;
+  static readonly limits: Readonly<Record<IoLimit, Metric>> = IO_DEVICE_LIMITS;
   readonly about = CgroupIoCollector.about;
-  readonly metrics = Object.values(SUMS);
-  readonly partMetrics = { cgroupDevices: [...Object.values(DEVICE), ...Object.values(DEVICE_LIMITS)] };
+  readonly metrics = Object.values(IO_SUMS);
+  readonly partMetrics = { cgroupDevices: [...Object.values(IO_DEVICE), ...Object.values(IO_DEVICE_LIMITS)] };
   private readonly sums;
   private readonly counters;
   private readonly limits;
@@ -117,9 +63,9 @@ export class CgroupIoCollector implements Collector {
     private readonly tables: Tables,
     private readonly host: Host,
   ) {
-    this.sums = tables.instances.columnsOf<IoCounter>(SUMS);
-    this.counters = tables.cgroupDevices.columnsOf<IoCounter>(DEVICE);
-    this.limits = tables.cgroupDevices.columnsOf<IoLimit>(DEVICE_LIMITS);
+    this.sums = tables.instances.columnsOf<IoCounter>(IO_SUMS);
+    this.counters = tables.cgroupDevices.columnsOf<IoCounter>(IO_DEVICE);
+    this.limits = tables.cgroupDevices.columnsOf<IoLimit>(IO_DEVICE_LIMITS);
     this.rows = new PartRows(tables.cgroupDevices, [...Object.values(this.counters), ...Object.values(this.limits)]);
     this.told = deviceRowsOf(tables);
     this.own = new OwnGroups(host);
@@ -128,14 +74,13 @@ export class CgroupIoCollector implements Collector {
   }
 
   attach(subject: Subject): void {
-    this.watched.set(subject, {
-      ...{ ledger: new IoLedger(), group: Outcome.busy, directory: '', nextAt: Number.NEGATIVE_INFINITY, rows: null },
-    });
+    const never = Number.NEGATIVE_INFINITY;
+    const lookout = new Lookout(this.host.clock, subject.row);
+    this.watched.set(subject, { ledger: new IoLedger(), lookout, group: null, directory: '', thoroughAt: never, rows: null });
   }
 
   devices(subject: Subject): void {
-    const watched = this.watched.get(subject);
-    if (watched) watched.nextAt = Number.NEGATIVE_INFINITY;
+    this.watched.get(subject)?.lookout.soon();
   }
 
   clear(subject: Subject): void {
@@ -160,23 +105,20 @@ export class CgroupIoCollector implements Collector {
   collect(subject: Subject): Outcome {
     const watched = this.watched.get(subject);
     if (!subject.process || !watched) return Outcome.gone;
-    if (this.host.clock.monotonic() >= watched.nextAt) this.look(watched, subject);
-    let outcome = this.read(watched, subject);
-    if (outcome === Outcome.gone && typeof watched.group !== 'number') {
-      // A cgroup was removed, which takes that nobody is in it: the process, which lives, was moved before.
-      leave(watched);
-      this.look(watched, subject);
-      outcome = this.read(watched, subject);
-      if (outcome === Outcome.gone && typeof watched.group !== 'number') return Outcome.busy;
-    }
-    return outcome;
+    return watched.lookout.turn({ stand: () => this.stand(watched, subject), read: () => this.read(watched, subject) });
   }
 
   private read(watched: Watched, subject: Subject): Outcome {
     const { group, ledger } = watched;
-    if (typeof group === 'number') return group;
-    const reading = group.read(this.sweeps);
-    if (typeof reading === 'number') return reading;
+    if (!group) return Outcome.busy;
+    const now = this.host.clock.monotonic();
+    const isThorough = now >= watched.thoroughAt;
+    const reading = group.read(this.sweeps, isThorough);
+    if (typeof reading === 'number') {
+      if (reading === Outcome.gone) leave(watched);
+      return reading;
+    }
+    if (isThorough) watched.thoroughAt = now + pauseFrom(watched.thoroughAt, THOROUGH_MS, subject.row);
     const isNew = ledger.take(group, reading, this.nameOf);
     // Cells that nobody writes keep what they hold.
     if (isNew || watched.rows === null) this.show(watched, subject);
@@ -215,37 +157,27 @@ export class CgroupIoCollector implements Collector {
     if (key && key.words?.number !== number) key.words = { number };
   }
 
-  private look(watched: Watched, subject: Subject): void {
-    const pause = watched.nextAt === Number.NEGATIVE_INFINITY ? STANDING_MS * (1 - spread(subject.row)) : STANDING_MS;
+  private stand(watched: Watched, subject: Subject): Outcome {
     try {
-      this.stand(watched, subject);
+      // Version 2 calls the controller `io`; a line of /proc/<pid>/cgroup names those of version 1 only.
+      const found = this.own.find(subject, 'blkio');
+      if (typeof found !== 'number' && watched.group && watched.directory === found.chain[0]) return Outcome.ok;
+      leave(watched);
+      if (typeof found === 'number') return found;
+      const group = this.groups.open(found);
+      if (typeof group === 'number') return group;
+      watched.group = group;
+      [watched.directory] = found.chain;
+      return Outcome.ok;
     } catch (error) {
       leave(watched);
-      const outcome = outcomeOfErrno(error);
-      watched.group = outcome;
+      return outcomeOfErrno(error);
     }
-    watched.nextAt = watched.group === Outcome.busy ? Number.NEGATIVE_INFINITY : this.host.clock.monotonic() + pause;
-  }
-
-  /** @throws errors of /proc/<pid> and of opening */
-  private stand(watched: Watched, subject: Subject): void {
-    // Version 2 calls the controller `io`; a line of /proc/<pid>/cgroup names those of version 1 only.
-    const found = this.own.find(subject, 'blkio');
-    if (typeof found === 'number') {
-      leave(watched);
-      watched.group = found;
-      return;
-    }
-    const [directory] = found.chain;
-    if (typeof watched.group !== 'number' && watched.directory === directory) return;
-    leave(watched);
-    watched.group = this.groups.open(found);
-    watched.directory = directory;
   }
 }
 
 function leave(watched: Watched): void {
-  if (typeof watched.group !== 'number') watched.group.close();
-  watched.group = Outcome.busy;
+  watched.group?.close();
+  watched.group = null;
   watched.directory = '';
 }

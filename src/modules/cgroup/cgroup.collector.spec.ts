@@ -16,7 +16,7 @@ import { LIMIT_WORDS } from './limits.js';
 const ROOT = 'sys/fs/cgroup';
 const VM = 'machine.slice/vm.scope';
 const NEXT_LOOK_MS = 60_000;
-const WORKING_SET_MS = 15_000;
+const THOROUGH_MS = 15_000;
 
 /** On which reading a held file fails as the test says. */
 class FailingHost extends Host {
@@ -154,6 +154,7 @@ describe('version 2', () => {
     write('machine.slice/cpu.max', '5000 50000\n');
     write('machine.slice/cpu.max.burst', '700\n');
     write('machine.slice/memory.swap.max', '4096\n');
+    proc.clock.ms += THOROUGH_MS;
     expectTold({
       'memory.limit_bytes': 1_048_576,
       'pids.limit': 9,
@@ -200,14 +201,36 @@ describe('version 2', () => {
     record();
     write(`${VM}/memory.stat`, 'anon 1\ninactive_file 1200896\n');
     expectTold({ 'memory.working_set_bytes': 20_000_000 });
-    proc.clock.ms += WORKING_SET_MS;
+    proc.clock.ms += THOROUGH_MS;
     write(`${VM}/memory.stat`, 'inactive_file 200896\n');
     expectTold({ 'memory.working_set_bytes': 21_000_000 });
     write(`${VM}/memory.stat`, 'inactive_file 99999999\n');
     expectTold({ 'memory.working_set_bytes': 21_000_000 });
-    proc.clock.ms += WORKING_SET_MS;
+    proc.clock.ms += THOROUGH_MS;
     expectTold({ 'memory.working_set_bytes': 0 });
   });
+});
+
+it('reads what hardly changes at that pace, and a peak that was passed since is that of the usage', () => {
+  record();
+  expectTold({ 'memory.peak_bytes': 22_372_352, 'pids.peak': 2, 'cpu.weight': 100 });
+  write(`${VM}/memory.peak`, '30000000\n');
+  write(`${VM}/pids.peak`, '9\n');
+  write(`${VM}/cpu.weight`, '50\n');
+  write(`${VM}/pids.current`, '7\n');
+  host.reads = 0;
+  expectTold({ 'memory.peak_bytes': 22_372_352, 'pids.usage': 7, 'pids.peak': 7, 'cpu.weight': 100 });
+  const often = host.reads;
+  proc.clock.ms += THOROUGH_MS;
+  expectTold({ 'memory.peak_bytes': 30_000_000, 'pids.peak': 9, 'cpu.weight': 50 });
+  // weight, low, min, both peaks, memory.stat, and the burst of two levels
+  expect(host.reads - 2 * often).toBe(8);
+});
+
+it.each(['memory.max', 'cpu.max', 'memory.events'])('%s that is empty from the start is malformed, not without a limit', (name) => {
+  record();
+  write(`${VM}/${name}`, '');
+  for (let turn = 0; turn < 3; turn++) expect(sweep()).toBe(Outcome.malformed);
 });
 
 describe('version 1', () => {
@@ -287,7 +310,7 @@ describe('what is not there', () => {
     expect(sweep()).toBe(Outcome.ok);
     for (const text of ['', 'x\n', '1', '1\n2\n\n', '-7\n']) {
       write(`${VM}/${name}`, text);
-      if (name === 'memory.stat') proc.clock.ms += WORKING_SET_MS;
+      proc.clock.ms += THOROUGH_MS;
       expect(sweep(), text).toBe(Outcome.malformed);
     }
     write(`${VM}/${name}`, kernelSample(`cgroup-v2-6.1/scope/${name}`));

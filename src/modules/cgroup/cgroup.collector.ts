@@ -1,27 +1,23 @@
 import { Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
-import { spread } from '../../host/pacing.js';
 import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import { Tables } from '../../model/tables.js';
 import { CGROUP_METRICS } from './cgroup-metrics.js';
 import { CONTROLLERS, type Controller } from './limit-files.js';
 import { LIMIT_WORDS, Limits } from './limits.js';
+import { Lookout, pauseFrom } from './lookout.js';
 import { type OwnGroup, OwnGroups } from './own-group.js';
-import { SweptFiles } from './swept-file.js';
+import { ParsedFiles } from './parsed-file.js';
 
-/** A VM is moved when it is set up, and hardly ever later; looking for that costs more than all readings. */
-const LOOK_MS = 60_000;
 /** Reading memory.stat makes the kernel add up the counters of all CPUs. */
-const WORKING_SET_MS = 15_000;
+const THOROUGH_MS = 15_000;
 
 interface Watched {
   readonly limits: Limits;
-  /** Whether it has a cgroup of its own, by the last look; or why that is not known. */
-  standing: Outcome;
-  /** Monotonic milliseconds of the next look, and of the next reading of memory.stat. */
-  nextAt: number;
-  workingSetAt: number;
+  readonly lookout: Lookout;
+  /** Monotonic milliseconds of the next reading of what hardly changes. */
+  thoroughAt: number;
 }
 
 /** Limits of the instance's own cgroup and of all it lies in, and what it uses of them. */
@@ -31,7 +27,7 @@ export class CgroupCollector implements Collector {
     name: 'cgroup',
     tier: 'sweep',
     reads:
-      'limits, usage and events of the cpu, memory and pids controllers of the VM’s own cgroup, and limits of those it lies in: 16 files, 2 µs each by held descriptors; `memory.stat` every 15 s (8 µs); who stands in the cgroup once a minute (0.3 ms)',
+      'limits, usage and events of the cpu, memory and pids controllers of the VM’s own cgroup, and limits of those it lies in: 11 files, 2 µs each by held descriptors; weight, protection, burst, peaks and `memory.stat` every 15 s; who stands in the cgroup once a minute (0.3 ms)',
     enabled: true,
   };
   /** Cells in microseconds and bytes. */
@@ -43,7 +39,7 @@ export class CgroupCollector implements Collector {
   readonly about = CgroupCollector.about;
   readonly metrics = Object.values(CGROUP_METRICS);
   private readonly columns;
-  private readonly files: SweptFiles;
+  private readonly files: ParsedFiles;
   private readonly groups: OwnGroups;
   private readonly watched = new Map<number, Watched>();
   private sweeps = 0;
@@ -54,18 +50,17 @@ export class CgroupCollector implements Collector {
   ) {
     const columns = tables.instances.columnsOf(CGROUP_METRICS);
     this.columns = LIMIT_WORDS.map((word) => columns[word]);
-    this.files = new SweptFiles(host);
+    this.files = new ParsedFiles(host);
     this.groups = new OwnGroups(host);
   }
 
   attach({ row }: Subject): void {
-    const never = Number.NEGATIVE_INFINITY;
-    this.watched.set(row, { limits: new Limits(this.files), standing: Outcome.busy, nextAt: never, workingSetAt: never });
+    const lookout = new Lookout(this.host.clock, row);
+    this.watched.set(row, { limits: new Limits(this.files), lookout, thoroughAt: Number.NEGATIVE_INFINITY });
   }
 
   devices({ row }: Subject): void {
-    const watched = this.watched.get(row);
-    if (watched) watched.nextAt = Number.NEGATIVE_INFINITY;
+    this.watched.get(row)?.lookout.soon();
   }
 
   detach({ row }: Subject): void {
@@ -82,14 +77,7 @@ export class CgroupCollector implements Collector {
     const { row, process } = subject;
     const watched = this.watched.get(row);
     if (!process || !watched) return Outcome.gone;
-    if (this.host.clock.monotonic() >= watched.nextAt) this.look(watched, subject);
-    let outcome = this.read(watched, row);
-    if (outcome === Outcome.gone && watched.standing === Outcome.ok) {
-      // A cgroup was removed, which takes that nobody is in it: the process, which lives, was moved before.
-      this.look(watched, subject);
-      outcome = this.read(watched, row);
-      if (outcome === Outcome.gone && watched.standing === Outcome.ok) return Outcome.busy;
-    }
+    const outcome = watched.lookout.turn({ stand: () => this.stand(watched, subject), read: () => this.read(watched, row) });
     if (outcome !== Outcome.ok) return outcome;
     const { values } = watched.limits;
     for (let i = 0; i < values.length; i++) this.columns[i].back[row] = values[i];
@@ -97,26 +85,19 @@ export class CgroupCollector implements Collector {
   }
 
   private read(watched: Watched, row: number): Outcome {
-    const { limits, standing } = watched;
-    if (standing !== Outcome.ok) return standing;
-    const outcome = limits.read(this.sweeps);
     const now = this.host.clock.monotonic();
-    if (outcome !== Outcome.ok || now < watched.workingSetAt) return outcome;
-    const found = limits.readWorkingSet(this.sweeps);
-    // One that failed is asked again in the next sweep: until then there is nothing to be held to.
-    watched.workingSetAt = found === Outcome.ok ? now + pause(watched.workingSetAt, WORKING_SET_MS, row) : Number.NEGATIVE_INFINITY;
-    return found;
+    const isThorough = now >= watched.thoroughAt;
+    const outcome = watched.limits.read(this.sweeps, isThorough);
+    // One that failed is done again in the next sweep: until then there is nothing to be held to.
+    if (isThorough)
+      watched.thoroughAt = outcome === Outcome.ok ? now + pauseFrom(watched.thoroughAt, THOROUGH_MS, row) : Number.NEGATIVE_INFINITY;
+    return outcome;
   }
 
-  private look(watched: Watched, subject: Subject): void {
-    watched.standing = this.stand(watched.limits, subject);
-    // A cgroup in which nothing is found has been removed since.
-    const isBusy = watched.standing === Outcome.busy || (watched.standing === Outcome.ok && !watched.limits.areKnown);
-    watched.nextAt = isBusy ? Number.NEGATIVE_INFINITY : this.host.clock.monotonic() + pause(watched.nextAt, LOOK_MS, subject.row);
-    watched.workingSetAt = Math.min(watched.workingSetAt, this.host.clock.monotonic());
-  }
-
-  private stand(limits: Limits, subject: Subject): Outcome {
+  private stand(watched: Watched, subject: Subject): Outcome {
+    const { limits, lookout } = watched;
+    // Of files that are new nothing was read.
+    watched.thoroughAt = Math.min(watched.thoroughAt, this.host.clock.monotonic());
     try {
       const found = this.groups.findAll(subject, CONTROLLERS);
       const groups: Partial<Record<Controller, OwnGroup>> = {};
@@ -127,13 +108,13 @@ export class CgroupCollector implements Collector {
         else if (group !== Outcome.unsupported) outcome = group;
       }
       limits.stand(groups);
-      return Object.keys(groups).length > 0 ? Outcome.ok : outcome;
+      if (Object.keys(groups).length === 0) return outcome;
+      // A cgroup in which nothing is found has been removed since.
+      if (!limits.areKnown) lookout.soon();
+      return Outcome.ok;
     } catch (error) {
       limits.close();
       return outcomeOfErrno(error);
     }
   }
 }
-
-/** The first one is shorter, so that not all instances have their turn at the same moment. */
-const pause = (before: number, ms: number, row: number): number => (before === Number.NEGATIVE_INFINITY ? ms * (1 - spread(row)) : ms);

@@ -6,6 +6,7 @@ import type { Column } from '../../model/table.js';
 import { Tables } from '../../model/tables.js';
 import { MICROSECOND_DECIMALS } from '../../model/units.js';
 import { WaitCollector } from '../procfs/wait.collector.js';
+import { cellsOf, outcomeIn, turnsOf } from './neighbours.js';
 import { ThrottlingCollector } from './throttling.collector.js';
 
 const METRICS = {
@@ -79,12 +80,8 @@ export class ContentionCollector implements Collector {
     return this.found;
   }
 
-  private input({ about }: CollectorClass, metric: Metric): Input {
-    const { columns } = this.tables.instances;
-    const value = columns.find((column) => column.metric === metric);
-    const outcome = columns.find((column) => column.metric.json === `collectors.${about.name}.outcome`);
-    if (!value || !outcome) throw new Error(`collector ${about.name} is not in the list`);
-    return { value, outcome };
+  private input(collector: CollectorClass, metric: Metric): Input {
+    return { value: cellsOf(this.tables.instances, metric), outcome: turnsOf(this.tables, collector).outcome };
   }
 }
 
@@ -95,6 +92,3 @@ function attribute(before: Attribution, wait: number, throttled: number): number
   before.throttled = throttled;
   return before.contention;
 }
-
-/** An empty cell: its first turn has not come. */
-const outcomeIn = (cell: number): Outcome => Object.values(Outcome).find((outcome) => outcome === cell) ?? Outcome.busy;

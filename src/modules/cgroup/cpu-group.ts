@@ -1,17 +1,16 @@
-import { type HeldFile, mayHoldMore } from '../../host/held.js';
 import type { Host } from '../../host/host.js';
 import { HostError } from '../../host/host-error.js';
-import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
 import { parseThrottling } from './cpu-stat.js';
+import { GroupFile, unlessMissing } from './group-file.js';
 
 /** cpu.stat has 8 lines. */
 const text = Buffer.allocUnsafeSlow(4096);
 
 type Reading = ReturnType<typeof parseThrottling>;
 
-/** A file of a cgroup, read at most once a sweep; held open, unless our own descriptors are nearly used up. */
+/** A file of a cgroup, read at most once a sweep. */
 class StatFile {
-  private readonly held: HeldFile | null;
+  private readonly file: GroupFile;
   /** How often it said something new. */
   changes = 0;
   private readAt = -1;
@@ -19,18 +18,18 @@ class StatFile {
 
   /** @throws ENOENT, EACCES and the like */
   constructor(
-    private readonly host: Host,
-    private readonly path: string,
+    host: Host,
+    path: string,
     /** What an empty file says. */
     private readonly empty: 'none' | null,
   ) {
-    this.held = mayHoldMore() ? host.holdFile(path) : null;
+    this.file = new GroupFile(host, path);
   }
 
   /** @throws ENODEV for a cgroup that was removed */
   read(sweep: number): Reading {
     if (this.readAt === sweep) return this.reading;
-    const length = this.held ? this.held.read(text) : this.host.readInto(this.path, text);
+    const length = this.file.read(text);
     const reading = length === 0 ? this.empty : parseThrottling(text.toString('latin1', 0, length));
     if (!isSame(reading, this.reading)) this.changes++;
     this.reading = reading;
@@ -39,7 +38,7 @@ class StatFile {
   }
 
   close(): void {
-    this.held?.close();
+    this.file.close();
   }
 }
 
@@ -90,12 +89,7 @@ export class CpuGroup {
 
   /** null where the kernel has no such file. */
   private open(file: string, empty: 'none' | null): StatFile | null {
-    try {
-      return new StatFile(this.host, `${this.directory}/${file}`, empty);
-    } catch (error) {
-      if (outcomeOfErrno(error) === Outcome.gone) return null;
-      throw error;
-    }
+    return unlessMissing(() => new StatFile(this.host, `${this.directory}/${file}`, empty));
   }
 }
 

@@ -21,6 +21,7 @@ const KERNEL_FILE =
 const STAT = /^\d+ \((.*)\) \S (\d+) /s;
 /** They work for a VMM and are often daemons, whose parent is init. */
 const HELPER = /^(passt|pasta|swtpm|virtiofsd|slirp|vhost-user|qemu-pr-helper|qemu-storage-d)/;
+const STAT_BYTES = 4096;
 const KVM = 'anon_inode:kvm-vm';
 
 export interface Directory {
@@ -38,16 +39,30 @@ export class Inhabitants {
   }
 
   /**
-   * Whether nobody is there but the instance: its VMM, its companions, what descends from those, and helpers by their names. In one that was
-   * made for one VM whoever else is there belongs to it, unless it is a VMM or ourselves. False as well where the cgroup is not to be seen.
+   * Whether the instance is there and nobody else: its VMM, its companions, what descends from those, and helpers by their names. In one that
+   * was made for one VM whoever else is there belongs to it, unless it is a VMM or ourselves. False as well where the cgroup is not to be seen.
    */
   areOf(subject: Pick<Subject, 'companion'>, process: HeldProcess, directory: Directory, isMadeForOne: boolean): boolean {
     if (this.holdsOurselves(directory)) return false;
-    const pids = this.processes(directory.root + directory.path);
-    if (pids === null) return false;
+    const path = directory.root + directory.path;
+    const pids = this.processes(path);
+    // Another of the same name: that of a removed one, or of a tree that only looks like the one the process is in.
+    if (!pids?.includes(process.pid)) return false;
     const family = new Set([process.pid, ...COMPANION_ROLES.flatMap((role) => subject.companion(role)?.pid ?? [])]);
     const others = pids.filter((pid) => !family.has(pid) && !this.serves(pid, family));
-    return isMadeForOne ? !others.some((pid) => this.isVmm(pid, process.pid)) : others.length === 0;
+    if (isMadeForOne) return !others.some((pid) => this.isVmm(pid, process.pid));
+    return others.length === 0 || this.haveEnded(others, path);
+  }
+
+  /** Who is hidden from us (proc(5), hidepid) is as little to be seen as one that has ended, and is still there. */
+  private haveEnded(pids: readonly number[], directory: string): boolean {
+    if (pids.some((pid) => this.statOf(pid) !== undefined)) return false;
+    const left = this.processes(directory);
+    return left !== null && !pids.some((pid) => left.includes(pid));
+  }
+
+  private statOf(pid: number): string | undefined {
+    return this.host.tryReadText(this.host.proc(String(pid), 'stat'), STAT_BYTES);
   }
 
   private holdsOurselves({ path, controller }: Directory): boolean {
@@ -85,13 +100,10 @@ export class Inhabitants {
     }
   }
 
-  /** A process that has just ended serves as well as any. */
   private serves(pid: number, family: ReadonlySet<number>): boolean {
     let at = pid;
     for (let generation = 0; generation < MOST_GENERATIONS; generation++) {
-      const text = this.host.tryReadText(this.host.proc(String(at), 'stat'), 4096);
-      if (text === undefined) return generation === 0 && pid > 0;
-      const [, comm, parent] = STAT.exec(text) ?? [];
+      const [, comm, parent] = STAT.exec(this.statOf(at) ?? '') ?? [];
       if (generation === 0 && comm !== undefined && HELPER.test(comm)) return true;
       at = Number(parent);
       if (family.has(at)) return true;

@@ -14,7 +14,7 @@ import {
   parseThrottle,
 } from './io-stat.js';
 import type { OwnGroup } from './own-group.js';
-import { openIfThere, type Parse, type ParsedFile, ParsedFiles } from './parsed-files.js';
+import { type Parse, type ParsedFile, ParsedFiles } from './parsed-file.js';
 
 export type Counters = ByDevice<DeviceNumbers<IoCounter>>;
 export type Limits = ByDevice<DeviceNumbers<IoLimit>>;
@@ -28,25 +28,36 @@ export interface IoReading {
 
 /** Files of one version. */
 interface Files {
-  /** null: a text that is none. @throws ENODEV */
-  read(sweep: number): { readonly parts: readonly unknown[]; readonly make: () => IoReading } | null;
-  close(): void;
-  /** The cgroup was removed. */
-  forget(): void;
+  readonly all: readonly ParsedFile<unknown>[];
+  /** Read anew now and then only. */
+  readonly seldom: ReadonlySet<ParsedFile<unknown>>;
+  /** Of what the files said last. */
+  make(): IoReading;
 }
 
 /** The block I/O of the cgroups that VMs have for themselves, and what limits it. */
 export class IoGroups {
-  private readonly limits: ParsedFiles<Limits>;
+  private readonly files: ParsedFiles;
 
-  constructor(private readonly host: Host) {
-    this.limits = new ParsedFiles(host, parseIoMax);
+  constructor(host: Host) {
+    this.files = new ParsedFiles(host);
   }
 
   /** @returns notConfigured where the controller is off in it @throws errors of opening */
   open(group: OwnGroup): IoGroup | Outcome {
-    const files = group.version === 2 ? SecondVersion.open(this.host, group, this.limits) : FirstVersion.open(this.host, group);
-    return files ? new IoGroup(files) : Outcome.notConfigured;
+    const opened: ParsedFile<unknown>[] = [];
+    const open = <T>(path: string, parse: Parse<T>): ParsedFile<T> | null => {
+      const file = this.files.take(path, parse);
+      if (file) opened.push(file);
+      return file;
+    };
+    let files: Files | null = null;
+    try {
+      files = group.version === 2 ? secondVersion(group, open) : firstVersion(group, open);
+      return files ? new IoGroup(files, this.files) : Outcome.notConfigured;
+    } finally {
+      if (!files) for (const file of opened) this.files.give(file);
+    }
   }
 }
 
@@ -54,76 +65,52 @@ export class IoGroup {
   private parts: readonly unknown[] = [];
   private reading: IoReading | null = null;
 
-  constructor(private readonly files: Files) {}
+  constructor(
+    private readonly files: Files,
+    private readonly shared: ParsedFiles,
+  ) {}
 
-  /** @returns gone when it was removed; malformed and other failures */
-  read(sweep: number): IoReading | Outcome {
+  /** @param isThorough whether to read what hardly changes too @returns gone when it was removed; malformed and other failures */
+  read(sweep: number, isThorough: boolean): IoReading | Outcome {
+    const { all, seldom } = this.files;
     try {
-      const said = this.files.read(sweep);
-      if (!said) return Outcome.malformed;
-      if (!this.reading || said.parts.some((part, i) => part !== this.parts[i])) {
-        this.parts = said.parts;
-        this.reading = said.make();
-      }
-      return this.reading;
+      for (const file of all) if (isThorough || this.reading === null || !seldom.has(file)) file.read(sweep);
     } catch (error) {
       const outcome = outcomeOfErrno(error);
-      if (outcome === Outcome.gone) this.files.forget();
+      this.reading = null;
+      if (outcome === Outcome.gone) for (const file of all) this.shared.forget(file);
       return outcome;
     }
+    const parts = all.map(({ value }) => value);
+    // The kernel has the file and nothing to say in it: that nothing was moved would be made up.
+    if (parts.includes(null)) {
+      this.reading = null;
+      return Outcome.unsupported;
+    }
+    if (!this.reading || parts.some((part, i) => part !== this.parts[i])) {
+      this.parts = parts;
+      this.reading = this.files.make();
+    }
+    return this.reading;
   }
 
   close(): void {
-    this.files.close();
+    for (const file of this.files.all) this.shared.give(file);
   }
 }
 
-/** `io.stat` of the cgroup, and `io.max` of it and of all it lies in. */
-class SecondVersion implements Files {
-  private readonly levels: ParsedFile<Limits>[] = [];
+type Open = <T>(path: string, parse: Parse<T>) => ParsedFile<T> | null;
 
-  private constructor(
-    private readonly stat: ParsedFile<Counters>,
-    private readonly limits: ParsedFiles<Limits>,
-  ) {}
-
-  static open(host: Host, { chain }: OwnGroup, limits: ParsedFiles<Limits>): SecondVersion | null {
-    const stat = openIfThere(host, `${chain[0]}/io.stat`, parseIoStat);
-    if (!stat) return null;
-    const files = new SecondVersion(stat, limits);
-    try {
-      // The root has none, nor has a cgroup whose controller is off.
-      for (const directory of chain) {
-        const level = limits.take(`${directory}/io.max`);
-        if (level) files.levels.push(level);
-      }
-      return files;
-    } catch (error) {
-      files.close();
-      throw error;
-    }
-  }
-
-  read(sweep: number): ReturnType<Files['read']> {
-    const counters = this.stat.read(sweep);
-    if (!counters) return null;
-    const levels: Limits[] = [];
-    for (const file of this.levels) {
-      const level = file.read(sweep);
-      if (!level) return null;
-      levels.push(level);
-    }
-    return { parts: [counters, ...levels], make: () => ({ counters, limits: least(levels) }) };
-  }
-
-  close(): void {
-    this.stat.close();
-    for (const level of this.levels.splice(0)) this.limits.give(level);
-  }
-
-  forget(): void {
-    for (const level of this.levels) this.limits.forget(level);
-  }
+/** `io.stat` of the cgroup, and `io.max` of it and of all it lies in: the root has none, nor has a cgroup whose controller is off. */
+function secondVersion({ chain }: OwnGroup, open: Open): Files | null {
+  const stat = open(`${chain[0]}/io.stat`, parseIoStat);
+  if (!stat) return null;
+  const levels = chain.flatMap((directory) => open(`${directory}/io.max`, parseIoMax) ?? []);
+  return {
+    all: [stat, ...levels],
+    seldom: new Set(),
+    make: () => ({ counters: stat.value ?? NOTHING, limits: least(levels.map(({ value }) => value ?? NOTHING)) }),
+  };
 }
 
 /** Levels of each device's limits to those that hold. */
@@ -146,64 +133,34 @@ const THROTTLES: Readonly<Record<IoLimit, string>> = {
   writeOperations: 'write_iops_device',
 };
 
-/** `blkio.throttle.*`. Limits of cgroups above do not hold in version 1: each is told apart (kernel, block/blk-throttle.c). */
-class FirstVersion implements Files {
-  private constructor(
-    private readonly bytes: ParsedFile<ByDevice<Directions>>,
-    private readonly operations: ParsedFile<ByDevice<Directions>>,
-    private readonly limits: readonly (readonly [IoLimit, ParsedFile<ByDevice<number>>])[],
-  ) {}
-
-  static open(host: Host, { chain }: OwnGroup): FirstVersion | null {
-    const opened: { close(): void }[] = [];
-    const open = <T>(file: string, parse: Parse<T>): ParsedFile<T> | null => {
-      const found = openIfThere(host, `${chain[0]}/blkio.throttle.${file}`, parse);
-      if (found) opened.push(found);
-      return found;
-    };
-    // With what is in cgroups below, since Linux 4.20.
-    const counters = (file: string) => open(`${file}_recursive`, parseServiced) ?? open(file, parseServiced);
-    let files: FirstVersion | null = null;
-    try {
-      const bytes = counters('io_service_bytes');
-      const operations = counters('io_serviced');
-      const limits = IO_LIMITS.flatMap((word) => {
-        const file = open(THROTTLES[word], parseThrottle);
-        return file ? [[word, file] as const] : [];
-      });
-      if (bytes && operations) files = new FirstVersion(bytes, operations, limits);
-      return files;
-    } finally {
-      if (!files) for (const file of opened) file.close();
-    }
-  }
-
-  read(sweep: number): ReturnType<Files['read']> {
-    const bytes = this.bytes.read(sweep);
-    const operations = this.operations.read(sweep);
-    if (!bytes || !operations) return null;
-    const limits: [IoLimit, ByDevice<number>][] = [];
-    for (const [word, file] of this.limits) {
-      const limit = file.read(sweep);
-      if (!limit) return null;
-      limits.push([word, limit]);
-    }
-    return {
-      parts: [bytes, operations, ...limits.map(([, limit]) => limit)],
-      make: () => ({ counters: joined(bytes, operations), limits: byDevice(limits) }),
-    };
-  }
-
-  close(): void {
-    this.bytes.close();
-    this.operations.close();
-    for (const [, file] of this.limits) file.close();
-  }
-
-  forget(): void {
-    // Nothing of it is anybody else's.
-  }
+/**
+ * `blkio.throttle.*`. Limits of cgroups above do not hold in version 1: each is told apart (kernel, block/blk-throttle.c). They are in a file
+ * each, and hardly ever change.
+ */
+function firstVersion({ chain }: OwnGroup, open: Open): Files | null {
+  const of = <T>(file: string, parse: Parse<T>) => open(`${chain[0]}/blkio.throttle.${file}`, parse);
+  // With what is in cgroups below, since Linux 4.20.
+  const counters = (file: string) => of(`${file}_recursive`, parseServiced) ?? of(file, parseServiced);
+  const bytes = counters('io_service_bytes');
+  const operations = counters('io_serviced');
+  if (!bytes || !operations) return null;
+  const limits = IO_LIMITS.flatMap((word) => {
+    const file = of(THROTTLES[word], parseThrottle);
+    return file ? [{ word, file }] : [];
+  });
+  const seldom = limits.map(({ file }) => file);
+  return {
+    all: [bytes, operations, ...seldom],
+    seldom: new Set<ParsedFile<unknown>>(seldom),
+    make: () => ({
+      counters: joined(bytes.value ?? NOTHING, operations.value ?? NOTHING),
+      limits: byDevice(limits.map(({ word, file }) => [word, file.value ?? NOTHING])),
+    }),
+  };
 }
+
+/** Of a file that was not read. */
+const NOTHING: ReadonlyMap<string, never> = new Map<string, never>();
 
 function joined(bytes: ByDevice<Directions>, operations: ByDevice<Directions>): Counters {
   const devices = new Set([...bytes.keys(), ...operations.keys()]);

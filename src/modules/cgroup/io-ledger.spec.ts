@@ -63,6 +63,35 @@ describe('a ledger of devices', () => {
     expect([...ledger.devices]).toMatchObject([{ limits: { writeBytes: Number.NaN } }]);
   });
 
+  it('counts nothing twice where the name of a device is not known for a while', () => {
+    const ledger = new IoLedger();
+    const named = (): string => 'vda';
+    ledger.take('a', reading({ '8:0': 100 }), named);
+    ledger.take('a', reading({ '8:0': 101 }), byNumber);
+    expect(told(ledger)).toEqual({ vda: 100, '8:0': 1 });
+    ledger.take('a', reading({ '8:0': 105 }), named);
+    expect(told(ledger)).toEqual({ vda: 104, '8:0': 1 });
+    ledger.take('a', reading({ '8:0': 106 }), named);
+    expect(told(ledger)).toEqual({ vda: 105, '8:0': 1 });
+  });
+
+  it('counts of two devices that have one name at once the one that had it, and the other once that is gone', () => {
+    const ledger = new IoLedger();
+    const named = (): string => 'nvme0n1';
+    ledger.take('a', reading({ '259:1': 100 }), named);
+    for (const old of [100, 101, 102]) ledger.take('a', reading({ '259:0': 7, '259:1': old }), named);
+    expect(told(ledger)).toEqual({ nvme0n1: 102 });
+    for (const young of [9, 11]) ledger.take('a', reading({ '259:0': young }), named);
+    expect(told(ledger)).toEqual({ nvme0n1: 113 });
+  });
+
+  it('follows two devices whose names are exchanged', () => {
+    const ledger = new IoLedger();
+    ledger.take('a', reading({ '8:0': 100, '8:16': 10 }), (number) => (number === '8:0' ? 'a' : 'b'));
+    ledger.take('a', reading({ '8:0': 101, '8:16': 12 }), (number) => (number === '8:0' ? 'b' : 'a'));
+    expect(told(ledger)).toEqual({ a: 102, b: 11 });
+  });
+
   it('has nothing new where the reading is the same object', () => {
     const ledger = new IoLedger();
     const same = reading({ '8:0': 1 });

@@ -14,13 +14,17 @@ export interface DeviceIo {
 interface Entry extends DeviceIo {
   number: string;
   limits: DeviceNumbers<IoLimit>;
-  /** What the kernel said last; NaN where it said nothing. */
+}
+
+/** What the kernel said last of one number, whatever the name of the device was; NaN where it said nothing. */
+interface Said {
   last: DeviceNumbers<IoCounter>;
   isAbsent: boolean;
 }
 
 /** What one VM may have used: a bound for what is remembered of it. */
 const MOST_DEVICES = 512;
+const NO_COUNTERS: DeviceNumbers<IoCounter> = noNumbers(IO_COUNTERS);
 const NO_LIMITS: DeviceNumbers<IoLimit> = noNumbers(IO_LIMITS);
 
 /**
@@ -30,6 +34,7 @@ const NO_LIMITS: DeviceNumbers<IoLimit> = noNumbers(IO_LIMITS);
  */
 export class IoLedger {
   private readonly entries = new Map<string, Entry>();
+  private readonly said = new Map<string, Said>();
   private group: unknown = null;
   private taken: IoReading | null = null;
   private looks = 0;
@@ -43,22 +48,28 @@ export class IoLedger {
     this.taken = reading;
     this.group = group;
     const seen = new Set<Entry>();
-    for (const number of new Set([...reading.counters.keys(), ...reading.limits.keys()])) {
-      const entry = this.entry(nameOf(number), number);
-      if (!entry || seen.has(entry)) continue;
-      seen.add(entry);
+    const numbers = new Set([...reading.counters.keys(), ...reading.limits.keys()]);
+    for (const number of numbers) {
       const now = reading.counters.get(number);
+      const said = this.saidOf(number);
       // What it had counted by now the VM did not do, or did before it was known.
-      if (isOther) entry.last = now ?? noNumbers(IO_COUNTERS);
-      if (now) add(entry, now);
-      else entry.isAbsent = true;
+      if (isOther) said.last = now ?? NO_COUNTERS;
+      const name = nameOf(number);
+      const holder = this.entries.get(name)?.number;
+      // Two of one name at once, of which one is about to go: the one that has it keeps it.
+      if (holder !== undefined && holder !== number && numbers.has(holder) && nameOf(holder) === name) continue;
+      const entry = this.entry(name, number);
+      if (!entry) continue;
+      seen.add(entry);
+      if (now) add(entry.totals, said, now);
+      else said.isAbsent = true;
       entry.limits = reading.limits.get(number) ?? NO_LIMITS;
     }
-    for (const entry of this.entries.values()) {
-      if (seen.has(entry)) continue;
-      entry.isAbsent = true;
-      entry.limits = NO_LIMITS;
-      if (isOther) entry.last = noNumbers(IO_COUNTERS);
+    for (const entry of this.entries.values()) if (!seen.has(entry)) entry.limits = NO_LIMITS;
+    for (const [number, said] of this.said) {
+      if (numbers.has(number)) continue;
+      said.isAbsent = true;
+      if (isOther) said.last = NO_COUNTERS;
     }
     return true;
   }
@@ -70,24 +81,28 @@ export class IoLedger {
 
   private entry(name: string, number: string): Entry | undefined {
     const known = this.entries.get(name);
-    if (known) {
-      if (known.number !== number) {
-        // Another device of the same name: it has counted nothing of what the old one has.
-        known.number = number;
-        known.last = noNumbers(IO_COUNTERS);
-        known.isAbsent = true;
-      }
-      return known;
-    }
-    if (this.entries.size >= MOST_DEVICES) return undefined;
-    const entry: Entry = { name, number, totals: noNumbers(IO_COUNTERS), limits: NO_LIMITS, last: noNumbers(IO_COUNTERS), isAbsent: true };
+    if (!known && this.entries.size >= MOST_DEVICES) return undefined;
+    const entry = known ?? { name, number, totals: noNumbers(IO_COUNTERS), limits: NO_LIMITS };
+    entry.number = number;
     this.entries.set(name, entry);
     return entry;
   }
+
+  private saidOf(number: string): Said {
+    const said = this.said.get(number) ?? { last: NO_COUNTERS, isAbsent: true };
+    if (!this.said.has(number) && this.said.size >= MOST_DEVICES) {
+      const [oldest] = [...this.said].find(([, { isAbsent }]) => isAbsent) ?? [];
+      // Where all are in use the entries are as many: it is not counted anyway.
+      if (oldest === undefined) return said;
+      this.said.delete(oldest);
+    }
+    this.said.set(number, said);
+    return said;
+  }
 }
 
-function add(entry: Entry, now: DeviceNumbers<IoCounter>): void {
-  const { totals, last, isAbsent } = entry;
+function add(totals: DeviceNumbers<IoCounter>, said: Said, now: DeviceNumbers<IoCounter>): void {
+  const { last, isAbsent } = said;
   const next = { ...last };
   for (const word of IO_COUNTERS) {
     const value = now[word];
@@ -95,8 +110,8 @@ function add(entry: Entry, now: DeviceNumbers<IoCounter>): void {
     totals[word] = (Number.isNaN(totals[word]) ? 0 : totals[word]) + growthOf(value, last[word], isAbsent);
     next[word] = value;
   }
-  entry.last = next;
-  entry.isAbsent = false;
+  said.last = next;
+  said.isAbsent = false;
 }
 
 /** What went back while it was in sight is a correction, or begins anew at a number that nobody knows: only what it grows by from there counts. */

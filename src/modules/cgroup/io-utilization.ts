@@ -9,6 +9,8 @@ interface Use {
 
 /** How near a VM is to its limits at block devices. Of what is not known the numbers are NaN. */
 export interface IoUtilization<Device> {
+  /** Whether there is a limit anywhere. */
+  readonly isLimited: boolean;
   /** The highest over devices and what is limited there. */
   readonly ratio: number;
   readonly of: IoLimit | null;
@@ -33,6 +35,7 @@ export class IoUtilizations<Device extends object> {
   look(devices: Iterable<DeviceCells<Device>>, at: number): IoUtilization<Device> {
     const seconds = (at - this.at) / 1000;
     const now = new Map<Device, Record<IoLimit, number>>();
+    let isLimited = false;
     let most: Use | null = null;
     let mostOf: IoLimit | null = null;
     let mostAt: Device | null = null;
@@ -45,6 +48,7 @@ export class IoUtilizations<Device extends object> {
         values[word] = counter(word);
         const use = { limit: limit(word), ratio: ratioOf(values[word] - (before?.[word] ?? Number.NaN), seconds, limit(word)) };
         if (Number.isNaN(use.limit)) continue;
+        isLimited = true;
         if (!Number.isNaN(use.ratio) && (!most || use.ratio > most.ratio)) {
           most = use;
           mostOf = word;
@@ -55,7 +59,7 @@ export class IoUtilizations<Device extends object> {
     }
     this.last = now;
     this.at = at;
-    return { ratio: most?.ratio ?? Number.NaN, of: mostOf, device: mostAt, bytesPerSecond: bytes?.limit ?? Number.NaN };
+    return { isLimited, ratio: most?.ratio ?? Number.NaN, of: mostOf, device: mostAt, bytesPerSecond: bytes?.limit ?? Number.NaN };
   }
 
   /** Nothing was read: the next look is a first one. */

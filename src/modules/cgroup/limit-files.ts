@@ -1,7 +1,8 @@
-import { AMOUNT, AMOUNT_OR_NONE, CPU_MAX_PAIR, NANOSECONDS, numbersNamed, type TextParser } from './limit-texts.js';
+import { AMOUNT, AMOUNT_OR_NONE, CPU_MAX_PAIR, NANOSECONDS, type Numbers, numbersNamed } from './limit-texts.js';
+import type { Parse } from './parsed-file.js';
 
 /** A file and the parser of its text. */
-export type FileKind = readonly [name: string, parser: TextParser];
+export type FileKind = readonly [name: string, parse: Parse<Numbers>];
 
 /** The controllers by whose hierarchies the files are found; version 2 has one for all, and counts CPU time without any. */
 export const CONTROLLERS = ['cpu', 'cpuacct', 'memory', 'pids'] as const;
@@ -11,6 +12,8 @@ export type Controller = (typeof CONTROLLERS)[number];
 export const LEAST = ['memoryMax', 'memoryHigh', 'swapMax', 'pidsMax'] as const;
 /** What only the instance's own cgroup says. */
 export const OWN = ['weight', 'memoryLow', 'memoryMin', 'memoryUsage', 'memoryPeak', 'swapUsage', 'pids', 'pidsPeak'] as const;
+/** Of those, what hardly ever changes, and peaks, which usage tells as well: read as seldom as `memory.stat`. */
+export const SELDOM: ReadonlySet<OwnWord> = new Set<OwnWord>(['weight', 'memoryLow', 'memoryMin', 'memoryPeak', 'pidsPeak']);
 /** How often; in the order of `memory.events`. */
 export const EVENTS = ['low', 'high', 'max', 'oom', 'oomKill', 'oomGroupKill'] as const;
 export type LeastWord = (typeof LEAST)[number];

@@ -1,15 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anyText, kernelSample, truncations } from '../../../test/kernel-samples.js';
-import { AMOUNT, AMOUNT_OR_NONE, CPU_MAX_PAIR, NANOSECONDS, numbersNamed, type TextParser } from './limit-texts.js';
+import { AMOUNT, AMOUNT_OR_NONE, CPU_MAX_PAIR, NANOSECONDS, type Numbers, numbersNamed } from './limit-texts.js';
+import type { Parse } from './parsed-file.js';
 
 const { NaN: none, POSITIVE_INFINITY: unlimited } = Number;
 const EVENTS = numbersNamed('low', 'high', 'max', 'oom', 'oom_kill', 'oom_group_kill');
 
-function parse(parser: TextParser, text: string): number[] | null {
-  const out = new Float64Array(parser.count).fill(-1);
-  return parser.parse(text, out) ? [...out] : null;
-}
+const parse = (parser: Parse<Numbers>, text: string): Numbers | null => parser(text);
 const v1 = (name: string): string => kernelSample(`cgroup-v1-6.18/limited/${name}`);
 const v2 = (name: string): string => kernelSample(`cgroup-v2-6.1/scope/${name}`);
 

@@ -102,9 +102,30 @@ describe('who else may be in it', () => {
     expect(kindAndPath()).toBe(`unit ${UNIT}`);
   });
 
-  it('who has just ended is nobody', () => {
+  it('who has just ended is nobody, and who is hidden from us is somebody', () => {
     stand(UNIT, [VMM, 99]);
+    expect(kindAndPath()).toBe(NONE);
+    const host = proc.host();
+    const readText = host.readText.bind(host);
+    let looks = 0;
+    host.readText = (path, limit) => {
+      const text = readText(path, limit);
+      if (path.endsWith(`${UNIT}/cgroup.procs`) && looks++ === 0) put(UNIT, [VMM]);
+      return text;
+    };
+    groups = new OwnGroups(host);
     expect(kindAndPath()).toBe(`unit ${UNIT}`);
+    expect(looks).toBe(2);
+  });
+
+  it.each([
+    [UNIT, 'unit'],
+    [SCOPE, 'libvirt'],
+  ])('the VMM itself: %s without it is another of the same name', (path) => {
+    stand(path, []);
+    expect(kindAndPath()).toBe(NONE);
+    put(path, [99]);
+    expect(kindAndPath()).toBe(NONE);
   });
 
   it.each([

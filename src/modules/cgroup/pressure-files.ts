@@ -1,6 +1,6 @@
-import { type HeldFile, mayHoldMore } from '../../host/held.js';
 import type { Host } from '../../host/host.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
+import { GroupFile, unlessMissing } from './group-file.js';
 import { PRESSURE_LENGTH, parsePressure, RESOURCES, type Resource } from './pressure-text.js';
 
 /** All numbers of a cgroup or of the host: those of each resource in turn. */
@@ -12,12 +12,10 @@ const numbers = new Float64Array(PRESSURE_LENGTH);
 
 interface PressureFile {
   readonly resource: Resource;
-  readonly path: string;
-  /** Missing while our own descriptors are nearly used up. */
-  readonly held: HeldFile | null;
+  readonly file: GroupFile;
 }
 
-/** The pressure files of a cgroup, or of the host. Held, those of a cgroup answer ENODEV once it was removed, whatever is made at its path then. */
+/** The pressure files of a cgroup, or of the host. */
 export class PressureFiles {
   private readonly files: PressureFile[] = [];
 
@@ -41,8 +39,8 @@ export class PressureFiles {
   read(out: Float64Array): Outcome {
     out.fill(Number.NaN);
     try {
-      for (const { resource, path, held } of this.files) {
-        const length = held ? held.read(text) : this.host.readInto(path, text);
+      for (const { resource, file } of this.files) {
+        const length = file.read(text);
         if (!parsePressure(text, length, resource, numbers)) return Outcome.malformed;
         out.set(numbers, RESOURCES.indexOf(resource) * PRESSURE_LENGTH);
       }
@@ -53,18 +51,13 @@ export class PressureFiles {
   }
 
   close(): void {
-    for (const { held } of this.files) held?.close();
+    for (const { file } of this.files) file.close();
     this.files.length = 0;
   }
 
   private add(resource: Resource, path: string): void {
-    const held = mayHoldMore();
-    try {
-      if (held) this.files.push({ resource, path, held: this.host.holdFile(path) });
-      else if (this.host.exists(path)) this.files.push({ resource, path, held: null });
-    } catch (error) {
-      if (outcomeOfErrno(error) !== Outcome.gone) throw error;
-    }
+    const file = unlessMissing(() => new GroupFile(this.host, path));
+    if (file) this.files.push({ resource, file });
   }
 }
 

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
-import { spread } from '../../host/pacing.js';
 import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
 import { counter, type Metric, metric } from '../../model/metric.js';
 import { Outcome } from '../../model/outcome.js';
 import { Tables } from '../../model/tables.js';
 import { MICROSECOND_DECIMALS } from '../../model/units.js';
+import { Lookout } from './lookout.js';
 import { OwnGroups, UNIFIED } from './own-group.js';
 import { ALL_LENGTH, outcomeOfPressure, PressureFiles } from './pressure-files.js';
 import { PressureLedger } from './pressure-ledger.js';
@@ -52,17 +52,14 @@ const CELLS: readonly Cell[] = RESOURCES.flatMap((resource) => STALLS.flatMap((s
   .map((metric, at) => ({ at, metric }))
   .filter(({ metric }) => !metric.json.startsWith('pressure.irq.some.'));
 
-/** Looking for the cgroup costs more than a reading, and VMs hardly ever leave theirs. */
-const STANDING_MS = 60_000;
 const reading = new Float64Array(ALL_LENGTH);
 
 interface Watched {
   readonly ledger: PressureLedger;
-  /** Those of its cgroup at the last look, or why there are none. */
-  files: PressureFiles | Outcome;
+  readonly lookout: Lookout;
+  /** Those of its cgroup at the last look; null where it has none. */
+  files: PressureFiles | null;
   directory: string;
-  /** Monotonic milliseconds of the next look. */
-  nextAt: number;
 }
 
 /** Pressure stall information of the cgroup of version 2 that is the VM's own, by held descriptors. What the host's whole suffers is no VM's. */
@@ -90,12 +87,12 @@ export class PressureCollector implements Collector {
   }
 
   attach({ row }: Subject): void {
-    this.watched.set(row, { ledger: new PressureLedger(), files: Outcome.busy, directory: '', nextAt: Number.NEGATIVE_INFINITY });
+    const lookout = new Lookout(this.host.clock, row);
+    this.watched.set(row, { ledger: new PressureLedger(), lookout, files: null, directory: '' });
   }
 
   devices({ row }: Subject): void {
-    const watched = this.watched.get(row);
-    if (watched) watched.nextAt = Number.NEGATIVE_INFINITY;
+    this.watched.get(row)?.lookout.soon();
   }
 
   detach({ row }: Subject): void {
@@ -108,49 +105,42 @@ export class PressureCollector implements Collector {
     const { row } = subject;
     const watched = this.watched.get(row);
     if (!subject.process || !watched) return Outcome.gone;
-    if (this.host.clock.monotonic() >= watched.nextAt) this.look(watched, subject);
-    let outcome = read(watched);
-    if (outcome === Outcome.gone && isOpen(watched.files)) {
-      // Its cgroup was removed, which takes that nobody is in it, or tells its pressure no more.
-      leave(watched);
-      this.look(watched, subject);
-      outcome = read(watched);
-      if (outcome === Outcome.gone && isOpen(watched.files)) return Outcome.busy;
-    }
+    const outcome = watched.lookout.turn({ stand: () => this.stand(watched, subject), read: () => read(watched) });
     if (outcome !== Outcome.ok) return outcome;
     watched.ledger.count(reading);
     for (const { at, column } of this.cells) column.back[row] = reading[at];
     return Outcome.ok;
   }
 
-  private look(watched: Watched, subject: Subject): void {
-    const pause = watched.nextAt === Number.NEGATIVE_INFINITY ? STANDING_MS * (1 - spread(subject.row)) : STANDING_MS;
-    this.stand(watched, subject);
-    watched.nextAt = watched.files === Outcome.busy ? Number.NEGATIVE_INFINITY : this.host.clock.monotonic() + pause;
-  }
-
   /** Opens the files of the cgroup that the VM is in now, unless they are open. */
-  private stand(watched: Watched, subject: Subject): void {
+  private stand(watched: Watched, subject: Subject): Outcome {
     try {
       const group = this.groups.find(subject, UNIFIED);
-      const directory = typeof group === 'number' ? '' : group.chain[0];
-      if (isOpen(watched.files) && directory === watched.directory) return;
+      if (typeof group !== 'number' && watched.files && group.chain[0] === watched.directory) return Outcome.ok;
       leave(watched);
+      if (typeof group === 'number') return group;
+      const [directory] = group.chain;
+      const files = PressureFiles.open(this.host, (resource) => `${directory}/${resource}.pressure`);
+      if (typeof files === 'number') return files;
+      watched.files = files;
       watched.directory = directory;
-      watched.files = typeof group === 'number' ? group : PressureFiles.open(this.host, (resource) => `${directory}/${resource}.pressure`);
+      return Outcome.ok;
     } catch (error) {
       leave(watched);
-      watched.files = outcomeOfPressure(error);
+      return outcomeOfPressure(error);
     }
   }
 }
 
-const isOpen = (files: PressureFiles | Outcome): files is PressureFiles => typeof files !== 'number';
-
-const read = ({ files }: Watched): Outcome => (isOpen(files) ? files.read(reading) : files);
+/** A cgroup that was removed, or tells its pressure no more, is let go of. */
+function read(watched: Watched): Outcome {
+  const outcome = watched.files?.read(reading) ?? Outcome.busy;
+  if (outcome === Outcome.gone) leave(watched);
+  return outcome;
+}
 
 function leave(watched: Watched): void {
-  if (isOpen(watched.files)) watched.files.close();
-  watched.files = Outcome.busy;
+  watched.files?.close();
+  watched.files = null;
   watched.ledger.moved();
 }

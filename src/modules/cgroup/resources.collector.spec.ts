@@ -244,6 +244,33 @@ describe('io', () => {
     expect(level('io')).toBe(1);
   });
 
+  it('of requests alone keeps its level while its use is not known', () => {
+    const sda = device('sda');
+    let done = 0;
+    for (let looks = 0; looks < 3; looks++) {
+      sda.set({ readOperations: done }, { readOperations: 10 });
+      sweep();
+      done += 50;
+    }
+    const before = level('io');
+    expect(before).toBeGreaterThan(0);
+    sda.set({});
+    sweep();
+    expect(level('io')).toBe(none);
+    sda.set({ readOperations: done });
+    sweep();
+    sda.set({ readOperations: done + 50 });
+    sweep();
+    expect(level('io')).toBe(before);
+    sda.set({}, {});
+    sweep();
+    sda.set({ readOperations: done }, { readOperations: 10 });
+    sweep();
+    sda.set({ readOperations: done + 50 });
+    sweep();
+    expect(level('io')).toBe(0);
+  });
+
   it('names no other device when that has gone', () => {
     const sda = device('sda');
     sda.set({ readBytes: 0 }, { readBytes: 1000 });

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
 import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
-import { gauge, type Metric, metric } from '../../model/metric.js';
+import type { Metric } from '../../model/metric.js';
 import { Outcome } from '../../model/outcome.js';
 import { Settings } from '../../model/settings.js';
 import type { Column } from '../../model/table.js';
@@ -14,88 +14,7 @@ import { deviceRowsOf } from './device-rows.js';
 import { IO_LIMITS, type IoLimit } from './io-stat.js';
 import { type DeviceCells, IoUtilizations, ratioOf } from './io-utilization.js';
 import { cellsOf, outcomeIn, type Turns, turnsOf } from './neighbours.js';
-
-const RESOURCES = ['cpu', 'memory', 'io'] as const;
-type Resource = (typeof RESOURCES)[number];
-
-/** Cells are millionths, and so ten-thousandths of a percent. */
-const RATIO_DECIMALS = 6;
-const PERCENT_DECIMALS = RATIO_DECIMALS - 2;
-
-const UTILIZATION = gauge({
-  name: 'vmgauge_vm_limit_utilization_ratio',
-  help: 'How far the VM used up a limit of its cgroups: CPU time over its quota and bytes or requests over the tightest limit of a block device, both since the last look, memory over its limit. More than 1 is possible.',
-  unit: 'ratio',
-});
-const ALERT = gauge({
-  name: 'vmgauge_vm_limit_alert_level',
-  help: 'How near the VM is to a limit of its cgroups: 0 none, 1 warning, 2 critical, 3 emergency. It rises after two looks in a row and falls 5 points below the threshold.',
-});
-const identity = 'id_name_namespace';
-const POD_LIMIT = gauge({
-  name: 'podtrace_resource_limit_bytes',
-  help: 'Resource limit in bytes (or CPU quota in microseconds).',
-  unit: 'bytes',
-  identity,
-});
-const POD_USAGE = gauge({
-  name: 'podtrace_resource_usage_bytes',
-  help: 'Current resource usage in bytes (or CPU time in microseconds).',
-  unit: 'bytes',
-  identity,
-});
-const POD_UTILIZATION = gauge({
-  name: 'podtrace_resource_utilization_percent',
-  help: 'Resource utilization percentage (usage/limit * 100).',
-  identity,
-});
-const POD_ALERT = gauge({
-  name: 'podtrace_resource_alert_level',
-  help: 'Resource alert level: 0=none, 1=warning (80%), 2=critical (90%), 3=emergency (95%).',
-  identity,
-});
-
-/** Columns of one resource: what the seed of Podtrace calls limit and usage stands in other members of the document already. */
-function metricsOf(resource: Resource) {
-  const native = { resource };
-  const labels = { resource_type: resource };
-  return {
-    utilization: metric({
-      json: `limits.${resource}.utilization_ratio`,
-      decimals: RATIO_DECIMALS,
-      family: UTILIZATION,
-      labels: native,
-      also: [{ family: POD_UTILIZATION, labels, decimals: PERCENT_DECIMALS }],
-    }),
-    alert: metric({ json: `limits.${resource}.alert_level`, family: ALERT, labels: native, also: [{ family: POD_ALERT, labels }] }),
-    limit: metric({ json: '', family: POD_LIMIT, labels }),
-    usage: metric({ json: '', family: POD_USAGE, labels }),
-  };
-}
-const METRICS: Readonly<Record<Resource, ReturnType<typeof metricsOf>>> = {
-  cpu: metricsOf('cpu'),
-  memory: metricsOf('memory'),
-  io: metricsOf('io'),
-};
-const OPERATION_WORDS: Readonly<Record<IoLimit, string>> = {
-  readBytes: 'read_bytes',
-  writeBytes: 'write_bytes',
-  readOperations: 'read_operations',
-  writeOperations: 'write_operations',
-};
-const IO = {
-  limit: metric({
-    json: 'limits.io.limit_bytes_per_second',
-    description: 'The limit of bytes a second at a block device that is used up most, or the least where none is used.',
-  }),
-  of: metric({
-    json: 'limits.io.utilization_of',
-    description: 'Which of its limits at the block device utilization_ratio is of.',
-    words: { label: 'operation', list: IO_LIMITS.map((word) => OPERATION_WORDS[word]) },
-  }),
-  /** Row in the table of devices: the document has its name. */
-  device: metric({ json: 'limits.io.utilization_device', description: 'Name of the block device that utilization_ratio is of.' }),
-};
+import { PERCENT_DECIMALS, RATIO_DECIMALS, RESOURCE_IO, RESOURCE_METRICS, RESOURCES, type Resource } from './resource-metrics.js';
 
 /** A sweep never comes exactly on time; without this every second look would be one sweep late. */
 const GRACE = 0.1;
@@ -128,11 +47,13 @@ interface Inputs {
 }
 
 interface Measured {
+  /** Whether there is a limit, also where `limit` is not the one that is meant. */
+  readonly isLimited: boolean;
   readonly limit: number;
   readonly usage: number;
   readonly ratio: number;
 }
-const NOTHING: Measured = { limit: Number.NaN, usage: Number.NaN, ratio: Number.NaN };
+const NOTHING: Measured = { isLimited: false, limit: Number.NaN, usage: Number.NaN, ratio: Number.NaN };
 
 /**
  * How far limits are used up, and how near that is to the end. Reads no file: it takes what `cgroup` and `cgroup_io` read in the same sweep, every
@@ -147,7 +68,10 @@ export class ResourcesCollector implements Collector {
     enabled: true,
   };
   readonly about = ResourcesCollector.about;
-  readonly metrics: readonly Metric[] = [...RESOURCES.flatMap((resource) => Object.values(METRICS[resource])), ...Object.values(IO)];
+  readonly metrics: readonly Metric[] = [
+    ...RESOURCES.flatMap((resource) => Object.values(RESOURCE_METRICS[resource])),
+    ...Object.values(RESOURCE_IO),
+  ];
   private readonly columns;
   private readonly ioColumns;
   private readonly looked = new Map<number, Looked>();
@@ -159,9 +83,9 @@ export class ResourcesCollector implements Collector {
     private readonly host: Host,
     private readonly settings: Settings = new Settings(),
   ) {
-    const of = (resource: Resource) => tables.instances.columnsOf(METRICS[resource]);
+    const of = (resource: Resource) => tables.instances.columnsOf(RESOURCE_METRICS[resource]);
     this.columns = { cpu: of('cpu'), memory: of('memory'), io: of('io') };
-    this.ioColumns = tables.instances.columnsOf(IO);
+    this.ioColumns = tables.instances.columnsOf(RESOURCE_IO);
     this.deviceRows = deviceRowsOf(tables);
   }
 
@@ -211,7 +135,7 @@ export class ResourcesCollector implements Collector {
     const ratio = ratioOf((usage - looked.cpuMicroseconds) / 10 ** MICROSECOND_DECIMALS, (at - looked.cpuAt) / 1000, cores);
     looked.cpuMicroseconds = usage;
     looked.cpuAt = at;
-    return isRead ? { limit, usage, ratio } : NOTHING;
+    return isRead ? { isLimited: !Number.isNaN(limit), limit, usage, ratio } : NOTHING;
   }
 
   private io(subject: Subject, looked: Looked, inputs: Inputs, isRead: boolean): Measured {
@@ -231,7 +155,12 @@ export class ResourcesCollector implements Collector {
       looked.ioDevice = used.device;
       device.back[row] = rows.find((part) => this.tables.cgroupDevices.key(part) === used.device) ?? Number.NaN;
     }
-    return { limit: used.bytesPerSecond, usage: inputs.readBytes.back[row] + inputs.writeBytes.back[row], ratio: used.ratio };
+    return {
+      isLimited: used.isLimited,
+      limit: used.bytesPerSecond,
+      usage: inputs.readBytes.back[row] + inputs.writeBytes.back[row],
+      ratio: used.ratio,
+    };
   }
 
   private *cellsOf(rows: readonly number[], { counters, limits }: Inputs): Iterable<DeviceCells<PartKey>> {
@@ -242,7 +171,7 @@ export class ResourcesCollector implements Collector {
     }
   }
 
-  private put(row: number, looked: Looked, resource: Resource, { limit, usage, ratio }: Measured, isRead: boolean): void {
+  private put(row: number, looked: Looked, resource: Resource, { isLimited, limit, usage, ratio }: Measured, isRead: boolean): void {
     const columns = this.columns[resource];
     const level = looked.levels[resource];
     // The level is that of the number that is shown.
@@ -251,7 +180,7 @@ export class ResourcesCollector implements Collector {
     columns.usage.back[row] = usage;
     columns.utilization.back[row] = cell;
     columns.alert.back[row] = level.take(cell / 10 ** PERCENT_DECIMALS, this.settings.limitsThresholds);
-    if (isRead && Number.isNaN(limit) && Number.isNaN(ratio)) level.reset();
+    if (isRead && !isLimited) level.reset();
   }
 
   private inputs(): Inputs {
@@ -276,5 +205,5 @@ export class ResourcesCollector implements Collector {
 
 function memory(row: number, { memoryLimit, memoryUsage }: Inputs): Measured {
   const [limit, usage] = [memoryLimit.back[row], memoryUsage.back[row]];
-  return { limit, usage, ratio: limit > 0 ? usage / limit : Number.NaN };
+  return { isLimited: !Number.isNaN(limit), limit, usage, ratio: limit > 0 ? usage / limit : Number.NaN };
 }

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { Host } from '../../host/host.js';
-import { spread } from '../../host/pacing.js';
 import type { Collector, CollectorAbout, Subject } from '../../model/collector.js';
 import { counter, metric } from '../../model/metric.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
@@ -8,6 +7,7 @@ import type { HeldProcess } from '../../model/process.js';
 import { Tables } from '../../model/tables.js';
 import { MICROSECOND_DECIMALS } from '../../model/units.js';
 import { CpuGroups } from './cpu-group.js';
+import { Lookout } from './lookout.js';
 import { type Chain, Standings } from './standing.js';
 import { ThrottlingLedger } from './throttling-ledger.js';
 
@@ -39,14 +39,9 @@ const METRICS = {
 };
 const WORDS = ['throttledMicroseconds', 'throttledPeriods', 'periods'] as const;
 
-/** Threads move between cgroups when a VM is set up, and hardly ever later; looking for that costs more than all readings. */
-const STANDING_MS = 60_000;
 interface Watched {
   readonly ledger: ThrottlingLedger;
-  /** Where it stood at the last look, or why that is not known. */
-  standing: Outcome;
-  /** Monotonic milliseconds of the next look. */
-  nextAt: number;
+  readonly lookout: Lookout;
 }
 
 /** cpu.stat of every cgroup that the VM is in, and cpu.stat.local, by held descriptors: 1 to 1.5 µs a file; those that VMs share, once a sweep. */
@@ -78,12 +73,11 @@ export class ThrottlingCollector implements Collector {
   }
 
   attach({ row }: Subject): void {
-    this.watched.set(row, { ledger: new ThrottlingLedger(this.groups), standing: Outcome.busy, nextAt: Number.NEGATIVE_INFINITY });
+    this.watched.set(row, { ledger: new ThrottlingLedger(this.groups), lookout: new Lookout(this.host.clock, row) });
   }
 
   devices({ row }: Subject): void {
-    const watched = this.watched.get(row);
-    if (watched) watched.nextAt = Number.NEGATIVE_INFINITY;
+    this.watched.get(row)?.lookout.soon();
   }
 
   detach({ row }: Subject): void {
@@ -99,27 +93,11 @@ export class ThrottlingCollector implements Collector {
   collect({ row, process }: Subject): Outcome {
     const watched = this.watched.get(row);
     if (!process || !watched) return Outcome.gone;
-    if (this.host.clock.monotonic() >= watched.nextAt) this.look(watched, process, row);
-    let outcome = this.read(watched);
-    if (outcome === Outcome.gone && watched.standing === Outcome.ok) {
-      // A cgroup was removed, which takes that nobody is in it: the process, which lives, was moved before.
-      this.look(watched, process, row);
-      outcome = this.read(watched);
-      if (outcome === Outcome.gone && watched.standing === Outcome.ok) return Outcome.busy;
-    }
+    const { ledger, lookout } = watched;
+    const outcome = lookout.turn({ stand: () => this.stand(ledger, process), read: () => ledger.read(this.sweeps) });
     if (outcome !== Outcome.ok) return outcome;
     for (const word of WORDS) this.columns[word].back[row] = watched.ledger.totals[word];
     return Outcome.ok;
-  }
-
-  private read({ ledger, standing }: Watched): Outcome {
-    return standing === Outcome.ok ? ledger.read(this.sweeps) : standing;
-  }
-
-  private look(watched: Watched, process: HeldProcess, row: number): void {
-    watched.standing = this.stand(watched.ledger, process);
-    const pause = watched.nextAt === Number.NEGATIVE_INFINITY ? STANDING_MS * (1 - spread(row)) : STANDING_MS;
-    watched.nextAt = watched.standing === Outcome.busy ? Number.NEGATIVE_INFINITY : this.host.clock.monotonic() + pause;
   }
 
   private stand(ledger: ThrottlingLedger, process: HeldProcess): Outcome {

@@ -9,6 +9,8 @@ const NOT_FOUND = `${MEMLOCK}stdin:1:1-24: ERROR: tracepoint not found: sched:no
 const NO_FIELD = `${MEMLOCK}stdin:1:38-50: ERROR: Struct/union of type 'struct _tracepoint_sched_sched_switch' does not contain a field named 'nosuch'\ntracepoint:sched:sched_switch { @a = args->nosuch; }\n`;
 const NOT_ATTACHED = `${MEMLOCK}create_probe_event: open(/sys/kernel/tracing/kprobe_events): No such file or directory\nERROR: Error attaching probe: 'tracepoint:tcp:tcp_probe'\n`;
 const NOT_LOADED = `${MEMLOCK}Error loading program: tracepoint:sock:inet_sock_set_state (try -v)\n`;
+const WARNINGS =
+  'stdin:19:10-12: WARNING: Addrspace mismatch\n  if ($k && ($state & 0x30) == 0) {\n         ~~\nWARNING: Addrspace is not set\nstdin:20:1-3: WARNING: Addrspace mismatch\n@a = 1;\n~~\n';
 const NOT_ROOT = 'ERROR: bpftrace currently only supports running as the root user.\n';
 const SYNTAX = `${MEMLOCK}stdin:1:19-20: ERROR: syntax error, unexpected end of file, expecting }\n`;
 const LOCKED = `${MEMLOCK}ERROR: Kernel lockdown is enabled and set to 'confidentiality'. Lockdown mode blocks\nparts of BPF which makes it impossible for bpftrace to function.\n`;
@@ -43,6 +45,10 @@ describe('a complaint of bpftrace', () => {
   it('is one line, and what it says at every start is none', () => {
     expect(complaintIn(MEMLOCK)).toBe('');
     expect(complaintIn('')).toBe('');
+    expect(complaintIn(`${MEMLOCK}${WARNINGS}`)).toBe('');
+    expect(complaintIn(`${WARNINGS}Segmentation fault\n`)).toBe('Segmentation fault');
+    expect(complaintIn(`${WARNINGS}${NOT_ATTACHED}`)).toBe("ERROR: Error attaching probe: 'tracepoint:tcp:tcp_probe'");
+    expect(attachReason(`${WARNINGS}no BTF\n`)).toBe('no_btf');
     expect(complaintIn(NOT_FOUND)).toBe('stdin:1:1-24: ERROR: tracepoint not found: sched:nosuch');
     expect(complaintIn(`${'x'.repeat(100_000)}\n`)).toHaveLength(300);
   });

@@ -3,6 +3,8 @@ import type { BlockReason } from './words.js';
 
 /** bpftrace complains of this at every start without CAP_SYS_RESOURCE; kernels since 5.11 do not count that memory. */
 const HARMLESS = /RLIMIT_MEMLOCK|ulimit -l/;
+/** At every start, too; with a line of the script and one that underlines it. */
+const WARNINGS = /^.*\bWARNING: .*(?:\n.*\n *~+ *$)?/gm;
 const MAX_WORDS = 300;
 
 const REASONS: readonly (readonly [RegExp, BlockReason])[] = [
@@ -14,18 +16,21 @@ const REASONS: readonly (readonly [RegExp, BlockReason])[] = [
 
 /** What is worth reading of standard error: the first complaint, on one line. Empty: there is none. */
 export function complaintIn(text: string): string {
-  const lines = text.split('\n').filter((line) => line.trim() !== '' && !HARMLESS.test(line));
+  const lines = told(text).filter((line) => line.trim() !== '');
   return (lines.find((line) => /error/i.test(line)) ?? lines[0] ?? '').trim().slice(0, MAX_WORDS);
 }
 
 /** Why a script was not attached. @param text standard error */
 export function attachReason(text: string): BlockReason {
-  const told = text
-    .split('\n')
-    .filter((line) => !HARMLESS.test(line))
-    .join('\n');
-  return REASONS.find(([pattern]) => pattern.test(told))?.[1] ?? 'verifier';
+  const words = told(text).join('\n');
+  return REASONS.find(([pattern]) => pattern.test(words))?.[1] ?? 'verifier';
 }
+
+const told = (text: string): readonly string[] =>
+  text
+    .replace(WARNINGS, '')
+    .split('\n')
+    .filter((line) => !HARMLESS.test(line));
 
 /**
  * The block to which the tracepoints belong that are named in standard error.

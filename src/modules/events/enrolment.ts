@@ -1,6 +1,7 @@
 import { isAlive } from '../procfs/held-process.js';
 import { enrolDevice, enrolProcess, MAX_KEY, withdrawDevice, withdrawProcess } from './doorbell.js';
 import type { TracingSession } from './session.js';
+import { isSameDevice } from './tap-devices.js';
 import type { TracedDevice, TracedProcess } from './traced-instance.js';
 
 /**
@@ -25,11 +26,7 @@ export class Enrolment {
 
   /** Two numbers and two looks at the process: some 15 µs. One that has ended gets no key. */
   enrol(traced: TracedProcess): void {
-    const { process } = traced;
-    if (!isAlive(process) || !this.giveKey(traced)) return;
-    this.session.ring(enrolProcess(process.pid, traced.key));
-    // Whose pid it was when the kernel heard it: only of one that is still there it is certain.
-    if (!isAlive(process)) this.withdraw(traced);
+    if (isAlive(traced.process) && this.giveKey(traced)) this.say(traced);
   }
 
   enrolDevice(traced: TracedDevice): void {
@@ -43,12 +40,16 @@ export class Enrolment {
     if (!this.takeKey(traced)) return;
     this.session.ring(withdrawProcess(pid));
     // Its pid may already be that of another that is traced.
-    for (const other of this.keys.values()) if ('process' in other && other.process.pid === pid) this.ringAgain(other);
+    for (const other of this.keys.values()) if ('process' in other && other.process.pid === pid) this.sayAgain(other);
   }
 
   withdrawDevice(traced: TracedDevice): void {
     const { namespace, index } = traced.device;
-    if (this.takeKey(traced)) this.session.ring(withdrawDevice(namespace, index));
+    if (!this.takeKey(traced)) return;
+    this.session.ring(withdrawDevice(namespace, index));
+    for (const other of this.keys.values()) {
+      if ('device' in other && isSameDevice(other.device, traced.device)) this.session.ring(enrolDevice(namespace, index, other.key));
+    }
   }
 
   /** The kernel side says that it has a process with this key. */
@@ -60,7 +61,11 @@ export class Enrolment {
   turn(): number {
     this.tellings++;
     for (const [key, traced] of this.keys) {
-      if ('process' in traced && !this.present.has(key) && this.isTold(traced)) this.ringAgain(traced);
+      if (!('process' in traced) || !this.isTold(traced)) continue;
+      // A helper rings later than it is asked to. What is there now was there then.
+      const isNew = this.tellings === traced.since + WHOLE_TELLINGS;
+      if (isNew && !isAlive(traced.process)) this.withdraw(traced);
+      else if (!this.present.has(key)) this.sayAgain(traced);
     }
     const { size } = this.present;
     this.present = new Set();
@@ -72,8 +77,15 @@ export class Enrolment {
     return key > 0 && this.tellings >= since + WHOLE_TELLINGS;
   }
 
-  private ringAgain({ process, key }: TracedProcess): void {
-    if (isAlive(process)) this.session.ring(enrolProcess(process.pid, key));
+  private sayAgain(traced: TracedProcess): void {
+    if (isAlive(traced.process)) this.say(traced);
+  }
+
+  private say(traced: TracedProcess): void {
+    const { process, key } = traced;
+    this.session.ring(enrolProcess(process.pid, key));
+    // Whose pid it was when the kernel heard it: only of one that is still there it is certain.
+    if (!isAlive(process)) this.withdraw(traced);
   }
 
   private giveKey(traced: TracedProcess | TracedDevice): boolean {

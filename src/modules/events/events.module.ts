@@ -9,7 +9,7 @@ import { Tracing } from './tracing.js';
 
 function makeTracedProcesses(host: Host, settings: Settings, tracing: Tracing, sockets: SocketsReader): TracedProcesses {
   const standing = (): Outcome => {
-    if (settings.collectors.get('tracing') === false) return Outcome.notConfigured;
+    if (tracing.isOff || settings.collectors.get('tracing') === false) return Outcome.notConfigured;
     return tracing.hindrance ? OUTCOMES[tracing.hindrance.reason] : Outcome.busy;
   };
   const plain = settings.collectors.get('sockets') === false ? null : sockets;

@@ -1,56 +1,7 @@
-import { counter, type Exposure, type Family, gauge, histogram, type Metric, metric } from '../../model/metric.js';
-import { type Amount, BOUNDS_NANOSECONDS, type Latency } from './words.js';
-
-const NANOSECOND_DECIMALS = 9;
-/** 0.0001 … 52.4288 */
-const BOUNDS = [...BOUNDS_NANOSECONDS.map((bound) => String(bound / 1e9)), '+Inf'];
-
-type Labels = Readonly<Record<string, string>>;
-/** A family and the labels that tell this metric's lines in it. */
-interface In {
-  readonly family: Family;
-  readonly labels?: Labels;
-}
-
-/** Columns of one latency, in the order of their lines. Buckets and counts are whole numbers, the times nanoseconds. */
-export interface TimingMetrics {
-  /** Those within each bound, added up; the last is all of them. */
-  readonly buckets: readonly Metric[];
-  readonly sum: Metric;
-  readonly count: Metric;
-  readonly last: Metric;
-}
-
-interface TimingSpec {
-  /** `tcp_rtt`; its members are tcp_rtt_count, tcp_rtt_sum_seconds and tcp_rtt_last_seconds. */
-  readonly json: string;
-  readonly what: string;
-  readonly histograms: readonly In[];
-  readonly gauges?: readonly In[];
-}
-
-function timing({ json, what, histograms, gauges = [] }: TimingSpec): TimingMetrics {
-  const lines = (suffix: NonNullable<Exposure['suffix']>, le?: string): Exposure[] =>
-    histograms.map(({ family, labels }) => ({ family, suffix, labels: { ...labels, ...(le === undefined ? {} : { le }) } }));
-  return {
-    buckets: BOUNDS.map((le) => metric({ json: '', description: `${what}, within ${le} s.`, also: lines('_bucket', le) })),
-    sum: metric({
-      json: `${json}_sum_seconds`,
-      description: `${what}: all together.`,
-      decimals: NANOSECOND_DECIMALS,
-      also: lines('_sum'),
-    }),
-    count: metric({ json: `${json}_count`, description: `${what}: how many.`, also: lines('_count') }),
-    last: metric({ json: `${json}_last_seconds`, description: `${what}: the latest.`, decimals: NANOSECOND_DECIMALS, also: gauges }),
-  };
-}
-
-const SEED = 'traced_process_named';
-const NATIVE = 'traced_process';
-const NET = { type: 'NET' };
-const DNS = { type: 'DNS' };
-const FS = { type: 'FS' };
-const CPU = { type: 'CPU' };
+import { gauge, histogram, metric } from '../../model/metric.js';
+import { CPU, DNS, FS, NATIVE, NET, SEED } from './podtrace-labels.js';
+import { type TimingMetrics, timing } from './timing-metrics.js';
+import type { Latency } from './words.js';
 
 const FS_HISTOGRAM = histogram({
   name: 'podtrace_fs_latency_seconds_histogram',
@@ -241,72 +192,6 @@ export const GUEST_DNS: TimingMetrics = timing({
   ],
 });
 
-const NETWORK_BYTES = counter({
-  name: 'podtrace_network_bytes_total',
-  help: 'Total bytes transferred over network (TCP/UDP send/receive).',
-  unit: 'bytes',
-  identity: SEED,
-});
-const SOCKET_BYTES = counter({
-  name: 'vmgauge_vm_socket_bytes_total',
-  help: 'Bytes that the VM’s processes sent and received over TCP and UDP sockets of their own; the guest’s frames on a tap are not among them.',
-  unit: 'bytes',
-  identity: NATIVE,
-});
-const FILESYSTEM_BYTES = counter({
-  name: 'podtrace_filesystem_bytes_total',
-  help: 'Total bytes transferred via filesystem operations (read/write).',
-  unit: 'bytes',
-  identity: SEED,
-});
-const FILE_BYTES = counter({
-  name: 'vmgauge_vm_file_bytes_total',
-  help: 'Bytes that the VM’s processes read from files and wrote to them; where nothing is traced, those that reached storage.',
-  unit: 'bytes',
-  identity: NATIVE,
-});
-
-const socketBytes = (json: string, direction: string, description: string): Metric =>
-  metric({
-    json,
-    description,
-    family: NETWORK_BYTES,
-    labels: { ...NET, direction },
-    also: [{ family: SOCKET_BYTES, labels: { direction } }],
-  });
-const fileBytes = (json: string, operation: string, description: string): Metric =>
-  metric({
-    json,
-    description,
-    family: FILESYSTEM_BYTES,
-    labels: { ...FS, operation },
-    also: [{ family: FILE_BYTES, labels: { operation } }],
-  });
-
-/** By process. */
-export const TOTALS: Readonly<Record<Amount, Metric>> = {
-  send_bytes: socketBytes('socket_send_bytes', 'send', 'Bytes sent over TCP and UDP sockets of its own.'),
-  receive_bytes: socketBytes('socket_receive_bytes', 'recv', 'Bytes received over TCP and UDP sockets of its own.'),
-  read_bytes: fileBytes('file_read_bytes', 'read', 'Bytes read from files; where nothing is traced, from storage.'),
-  write_bytes: fileBytes('file_write_bytes', 'write', 'Bytes written to files; where nothing is traced, to storage.'),
-  connect_errors: metric({
-    json: 'tcp_connect_errors',
-    family: counter({
-      name: 'vmgauge_vm_tcp_connect_errors_total',
-      help: 'TCP connections that the VM’s processes tried to open in vain.',
-      identity: NATIVE,
-    }),
-  }),
-  retransmits: metric({
-    json: 'tcp_retransmits',
-    family: counter({
-      name: 'vmgauge_vm_tcp_retransmits_total',
-      help: 'TCP segments that the VM’s processes had to send again.',
-      identity: NATIVE,
-    }),
-  }),
-};
-
 /** Where the numbers of an instance are from: counted in the kernel, or read from `ss` and /proc. */
 export const SOURCES = ['ebpf', 'proc'] as const;
 export const SOURCE = metric({
@@ -315,5 +200,3 @@ export const SOURCE = metric({
     'Where latencies and bytes of processes are from: counted in the kernel, or sockets and files of /proc, which tell no distribution.',
   words: { label: 'source', list: SOURCES },
 });
-
-export const metricsOf = ({ buckets, sum, count, last }: TimingMetrics): readonly Metric[] => [...buckets, sum, count, last];

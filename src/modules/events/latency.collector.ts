@@ -5,10 +5,12 @@ import { Outcome } from '../../model/outcome.js';
 import { PartRows } from '../../model/part-rows.js';
 import type { Column } from '../../model/table.js';
 import { Tables } from '../../model/tables.js';
-import { GUEST_DNS, metricsOf, SOURCE, SOURCES, TIMINGS, TOTALS } from './latency-metrics.js';
-import type { Measure } from './measure.js';
+import { GUEST_DNS, SOURCE, SOURCES, TIMINGS } from './latency-metrics.js';
+import type { Measure, Timing } from './measure.js';
 import { TimingCells } from './timing-cells.js';
+import { metricsOf } from './timing-metrics.js';
 import { TracedProcesses, type TracedReading } from './traced-processes.js';
+import { TOTALS } from './traffic-metrics.js';
 import { AMOUNTS, type BlockStates, LATENCIES } from './words.js';
 
 /** What was put into the cells of an instance last time. */
@@ -46,10 +48,11 @@ export class LatencyCollector implements Collector {
   ) {
     const { instances, tracedProcesses } = tables;
     this.guest = new TimingCells(instances, GUEST_DNS);
-    // Few hosts see a query of a guest.
+    // Few hosts see a query of a guest, and many trace nothing: a distribution costs 23 columns.
     instances.sleep(this.guest.columns);
     this.source = instances.column(SOURCE);
     this.timings = LATENCIES.map((latency) => new TimingCells(tracedProcesses, TIMINGS[latency]));
+    for (const { counted } of this.timings) tracedProcesses.sleep(counted);
     this.totals = tracedProcesses.columnsOf(TOTALS);
     this.rows = new PartRows(tracedProcesses, [...this.timings.flatMap(({ columns }) => columns), ...Object.values(this.totals)]);
   }
@@ -115,15 +118,20 @@ export class LatencyCollector implements Collector {
     shown.version = shown.instance.version;
     for (const { row, measure } of shown.rows) this.put(row, measure, isTraced);
     const guest = shown.instance.guest.timings.get('dns');
-    if (!guest || !isTraced) return;
+    if (!guest || !isTraced || !isWhole(guest)) return;
     this.tables.instances.wake(this.guest.columns);
-    this.guest.put(own, guest, true);
+    this.guest.put(own, guest);
   }
 
   private put(row: number, { timings, amounts }: Measure, isTraced: boolean): void {
     for (let i = 0; i < LATENCIES.length; i++) {
       const timing = timings.get(LATENCIES[i]);
-      if (timing) this.timings[i].put(row, timing, isTraced && this.traced?.counts(LATENCIES[i]) === true);
+      if (!timing) continue;
+      const cells = this.timings[i];
+      if (isTraced && isWhole(timing) && this.traced?.counts(LATENCIES[i])) {
+        if (cells.isAsleep) this.tables.tracedProcesses.wake(cells.counted);
+        cells.put(row, timing);
+      } else cells.putLatest(row, timing);
     }
     for (const amount of AMOUNTS) {
       const value = amounts.get(amount);
@@ -131,3 +139,6 @@ export class LatencyCollector implements Collector {
     }
   }
 }
+
+/** How many and how long in all are told one after the other: the one without the other is no answer. */
+const isWhole = ({ count, sumNanoseconds }: Timing): boolean => count > 0 && sumNanoseconds > 0;

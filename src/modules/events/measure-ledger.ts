@@ -8,6 +8,8 @@ import type { Amount, Latency } from './words.js';
 export class MeasureLedger {
   private timings = new Map<Latency, Timing>();
   private amounts = new Map<Amount, number>();
+  /** What was added to the sum since somebody asked. */
+  private readonly grown = new Set<Amount>();
 
   constructor(private readonly sum: Measure) {}
 
@@ -57,10 +59,16 @@ export class MeasureLedger {
     if (!(growth >= 0)) return false;
     this.amounts.set(amount, now);
     if (!counts) return false;
+    if (growth > 0) this.grown.add(amount);
     const { amounts } = this.sum;
     const isFirst = !amounts.has(amount);
     amounts.set(amount, (amounts.get(amount) ?? 0) + growth);
     return growth > 0 || isFirst;
+  }
+
+  /** Whether any of it was added to the sum since this was asked last. */
+  hasGrown(amount: Amount): boolean {
+    return this.grown.delete(amount);
   }
 }
 

@@ -9,21 +9,22 @@ export interface PlainSource {
 }
 
 /**
- * Adds what grew since the last look. After a time without looks, and after one in which the kernel side counted, it only notes where
- * everything stands: what happened meanwhile is known already, or by nobody.
+ * Adds what grew since the last look. After a time without looks, and after one in which the kernel side counted, be it for a part of it
+ * in a life that has ended since, it only notes where everything stands: what happened meanwhile is known already, or by nobody.
  * @param round of the look; two in a row have numbers in a row
  * @param isOurs whether nobody else counts it
  * @returns whether anything that is shown changed
  */
 export function takePlainly(traced: TracedProcess, measure: Measure, round: number, isOurs: (what: Latency | Amount) => boolean): boolean {
-  const { plain, plainRound, instance } = traced;
+  const { ledger, plain, plainRound, instance } = traced;
   const isFirstOfAll = Number.isNaN(plainRound) && !instance.wasTold;
   const goesOn = isFirstOfAll || plainRound === round - 1;
   traced.plainRound = round;
   let isChanged = false;
   for (const amount of AMOUNTS) {
     const value = measure.amounts.get(amount);
-    if (value !== undefined && plain.amount(amount, value, goesOn && isOurs(amount))) isChanged = true;
+    const isTold = ledger.hasGrown(amount);
+    if (value !== undefined && plain.amount(amount, value, goesOn && !isTold && isOurs(amount))) isChanged = true;
   }
   const rtt = measure.timings.get('rtt');
   return (rtt !== undefined && isOurs('rtt') && plain.lastNanoseconds('rtt', rtt.lastNanoseconds)) || isChanged;

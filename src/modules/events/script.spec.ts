@@ -42,7 +42,15 @@ describe('composeScript', () => {
 
   it('tells round-trip times only where the socket is told', () => {
     expect(compose(recordedCatalog(LACKS['6.18'])).text).toContain('print(@rtt_sum)');
-    expect(compose(recordedCatalog(LACKS['6.8'])).text).not.toContain('rtt');
+    expect(compose(recordedCatalog(LACKS['6.8'])).text).not.toContain('@rtt');
+  });
+
+  it('says at each tick what a block that is on cannot tell on this kernel', () => {
+    const ticks = (lacks: Parameters<typeof recordedCatalog>[0]): string | undefined =>
+      /printf\("tick %llu(.*?)\\n"/.exec(compose(recordedCatalog(lacks)).text)?.[1];
+    expect(ticks({})).toBe('');
+    expect(ticks(LACKS['6.8'])).toBe(' -rtt');
+    expect(ticks({ ...LACKS['6.8'], 'tcp/tcp_retransmit_skb': 'all' })).toBe(' -rtt -retransmits');
   });
 
   it('knows the end of a process by what the kernel says of it', () => {
@@ -71,6 +79,14 @@ describe('composeScript', () => {
 
   it('asks for each tracepoint of the scheduler and of sockets once, whoever wants it', () => {
     for (const name of ['sched_switch', 'sock_send_length', 'sock_recv_length']) expect(compose().text.split(`:${name}`)).toHaveLength(2);
+  });
+
+  it('looks for whoever is enrolled before it reads a clock: the whole host pays for what comes first', () => {
+    const timed = compose()
+      .text.split('\n}\n')
+      .filter((probe) => probe.includes('nsecs') && !probe.includes('interval:'));
+    expect(timed.length).toBeGreaterThan(5);
+    for (const probe of timed) expect(probe.slice(0, probe.indexOf('nsecs'))).toContain('@');
   });
 
   it('prints no map that no probe fills', () => {

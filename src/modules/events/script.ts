@@ -62,13 +62,15 @@ export function composeScript({ wanted, catalog, intervalMs, ringer }: ScriptWis
   return { text: merged(probes).map(written).join('\n'), blocks };
 }
 
-/** The line at the end is how a reader knows that all of it was told. */
-const telling = (maps: readonly string[], intervalMs: number): Probe => ({
-  at: [`interval:ms:${intervalMs}`],
-  when: '',
-  first: '',
-  body: `\n  ${maps.map((map) => `print(@${map});`).join(' ')} printf("tick %llu\\n", nsecs);`,
-});
+/** What a block that is on may not have of this kernel: then others look for it, who must know. */
+const MAY_LACK: readonly string[] = ['rtt', 'retransmits'];
+
+/** The line at the end is how a reader knows that all of it was told, and what cannot be: `tick 123 -rtt`. */
+const telling = (maps: readonly string[], intervalMs: number): Probe => {
+  const lacks = MAY_LACK.filter((map) => !maps.includes(map)).map((map) => ` -${map}`);
+  const tick = `printf("tick %llu${lacks.join('')}\\n", nsecs);`;
+  return { at: [`interval:ms:${intervalMs}`], when: '', first: '', body: `\n  ${maps.map((map) => `print(@${map});`).join(' ')} ${tick}` };
+};
 
 /** One program a tracepoint: each costs its call. */
 function merged(probes: readonly Probe[]): readonly Probe[] {

@@ -25,7 +25,7 @@ export interface TracingClient {
   began(session: TracingSession): void;
   /** A line that the program printed, complete, after `began`. @throws nothing */
   line(text: string): void;
-  /** The maps of this life are gone; what was counted since the last line is lost. */
+  /** The maps of this life are gone; where it ended by itself, what was counted since its last telling is lost. */
   ended(reason: BlockReason): void;
   /** What it has to say of tracing as such. */
   families?(): readonly HostFamily[];

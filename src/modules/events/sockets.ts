@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { runCommand } from '../../host/command.js';
-import { DEFAULT_ROOTS, Host } from '../../host/host.js';
+import { Host } from '../../host/host.js';
 import { HostError } from '../../host/host-error.js';
 import { Slicer } from '../../host/slicer.js';
 import { Outcome, outcomeOfErrno } from '../../model/outcome.js';
@@ -10,6 +9,7 @@ import { Settings } from '../../model/settings.js';
 import { IO_KEYS, parseIo } from '../procfs/io.js';
 import { emptyMeasure, type Measure, Timing } from './measure.js';
 import { type Growth, SocketGrowth } from './socket-growth.js';
+import { SocketSight } from './socket-sight.js';
 import { parseSockets } from './ss-text.js';
 import type { Amount } from './words.js';
 
@@ -61,6 +61,7 @@ export class SocketsReader {
   /** Lines of ss that did not parse since the start; null before the first look. */
   unreadable: number | null = null;
   private readonly growth = new SocketGrowth();
+  private readonly sight: SocketSight;
   private readonly watched = new WeakMap<HeldProcess, Watched>();
   /** Pids asked for since the last look was begun, and whether there was one that may not be looked into. */
   private asked = new Set<number>();
@@ -75,7 +76,9 @@ export class SocketsReader {
   constructor(
     private readonly host: Host,
     private readonly settings: Settings,
-  ) {}
+  ) {
+    this.sight = new SocketSight(host);
+  }
 
   /** A look at all sockets, where somebody asked for a process since the last one. */
   async read(): Promise<Outcome> {
@@ -84,8 +87,8 @@ export class SocketsReader {
     this.wasRefused = false;
     this.connections = null;
     if (asked.size === 0) return wasRefused ? Outcome.notPermitted : Outcome.notConfigured;
-    if (!this.seesProcessesAsItsChildren()) return Outcome.unsupported;
-    if (this.seesMoreThanItsChildren()) return Outcome.notPermitted;
+    if (!this.sight.seesProcessesAsItsChildren()) return Outcome.unsupported;
+    if (this.sight.seesMoreThanItsChildren()) return Outcome.notPermitted;
     const number = ++this.begun;
     try {
       return await this.look(number, asked);
@@ -131,7 +134,7 @@ export class SocketsReader {
       ...{ program: PROGRAM, words: WORDS, limitBytes: LIMIT_BYTES, deadlineMs: DEADLINE_MS, signal: this.ending.signal },
       environment: { LC_ALL: 'C' },
     });
-    const namespace = this.ownNamespace();
+    const namespace = this.sight.ownNamespace();
     const slicer = new Slicer(this.host.clock);
     let connections = 0;
     let unreadable = 0;
@@ -173,7 +176,7 @@ export class SocketsReader {
     if (!last || watched.shown.number === last.number) return watched.shown.growth;
     // It had its pid before the look was begun, and has it still: nobody else had it meanwhile.
     const growth = watched.since < last.number ? (last.growths.get(process.pid) ?? null) : null;
-    const isSeen = growth !== null && this.namespaceOf(process) === last.namespace;
+    const isSeen = growth !== null && this.sight.namespaceOf(process) === last.namespace;
     watched.shown = { number: last.number, growth: isSeen ? growth : null };
     if (!isSeen) return null;
     const counts = watched.added !== null && watched.added === last.since;
@@ -201,55 +204,6 @@ export class SocketsReader {
     watched.io = now;
     return Outcome.ok;
   }
-
-  private namespaceOf(process: HeldProcess): string | null {
-    try {
-      const file = process.open('net/dev');
-      try {
-        return file.identity();
-      } finally {
-        file.close();
-      }
-    } catch {
-      return null;
-    }
-  }
-
-  /** @throws ENOENT and others, where our own cannot be known */
-  private ownNamespace(): string {
-    const file = this.host.holdFile(this.host.proc('self', 'net', 'dev'));
-    try {
-      return file.identity();
-    } finally {
-      file.close();
-    }
-  }
-
-  /**
-   * Whether pids below the root of procfs are those of our own, where ss looks them up. It could be told another place (PROC_ROOT), but then asks the kernel
-   * for no socket any more, and knows of none what it moved.
-   */
-  private seesProcessesAsItsChildren(): boolean {
-    const own = this.host.tryLink(join(DEFAULT_ROOTS.proc, 'self'));
-    return own !== undefined && own === this.host.tryLink(this.host.proc('self'));
-  }
-
-  /**
-   * Rights that a file gave us do not pass to a program that we start, those of a unit (AmbientCapabilities) do, capabilities(7). Such a child sees sockets
-   * but not whose they are, which would look like processes without any.
-   */
-  private seesMoreThanItsChildren(): boolean {
-    const status = this.host.tryReadText(this.host.proc('self', 'status'), 1 << 16) ?? '';
-    const isRoot = /^Uid:\t\d+\t0\t/m.test(status);
-    return !isRoot && mayLook(status, 'CapEff') && !mayLook(status, 'CapAmb');
-  }
-}
-
-/** CAP_SYS_PTRACE, include/uapi/linux/capability.h. */
-const SYS_PTRACE = 1n << 19n;
-function mayLook(status: string, set: 'CapEff' | 'CapAmb'): boolean {
-  const bits = new RegExp(`^${set}:\\t([0-9a-f]+)$`, 'm').exec(status)?.[1];
-  return bits !== undefined && (BigInt(`0x${bits}`) & SYS_PTRACE) !== 0n;
 }
 
 function add({ sums }: Watched, amount: Amount, growth: number | null): void {

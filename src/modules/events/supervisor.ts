@@ -264,9 +264,10 @@ export class TraceSupervisor {
   }
 
   private take(life: Life, text: string): void {
-    if (life.isOver || life.ending !== null || text === '') return;
-    if (TICK.test(text)) this.tick(life);
-    if (life.isTold && life.ending === null) this.clientOf?.line(text);
+    if (life.isOver || text === '') return;
+    if (life.ending === null && TICK.test(text)) this.tick(life);
+    // One that is told to end tells all totals once more.
+    if (life.isTold) this.clientOf?.line(text);
   }
 
   private tick(life: Life): void {

@@ -10,6 +10,12 @@ export interface TapDevice {
   readonly index: number;
 }
 
+export const isSameDevice = (one: TapDevice, other: TapDevice): boolean => one.index === other.index && one.namespace === other.namespace;
+
+/** Names of its taps that are known. */
+export const tapNames = (nics: readonly Nic[] | null): Set<string> =>
+  new Set((nics ?? []).flatMap(({ kind, name }) => (kind === 'tap' && name !== undefined ? [name] : [])));
+
 /** A thousand taps have some 200 KB. */
 const MAX_TABLE_BYTES = 1 << 22;
 /** Threads looked at for a namespace of their own; a shim that contains its VM has about a dozen. */
@@ -29,7 +35,7 @@ export class TapDevices {
   }
 
   of(process: HeldProcess, nics: readonly Nic[] | null): readonly TapDevice[] {
-    const wanted = new Set((nics ?? []).flatMap(({ kind, name }) => (kind === 'tap' && name !== undefined ? [name] : [])));
+    const wanted = tapNames(nics);
     const found: TapDevice[] = [];
     if (wanted.size === 0) return found;
     for (const directory of doors(process)) {

@@ -9,7 +9,7 @@ const MAX_CHARACTERS = 128 * 1024 * 1024;
 
 /** Lines on their way to their reader, who reads them in pieces between turns of the event loop. */
 export class TellingQueue {
-  private readonly lines: string[] = [];
+  private readonly waiting: (string | (() => void))[] = [];
   private characters = 0;
   private reading: Iterator<void> | null = null;
   private isScheduled = false;
@@ -22,16 +22,17 @@ export class TellingQueue {
 
   /** @returns false for a line for which there is no room */
   put(line: string): boolean {
-    if (this.lines.length >= MAX_LINES || this.characters + line.length > MAX_CHARACTERS) return false;
-    this.lines.push(line);
+    if (this.waiting.length >= MAX_LINES || this.characters + line.length > MAX_CHARACTERS) return false;
+    this.waiting.push(line);
     this.characters += line.length;
     this.schedule();
     return true;
   }
 
-  /** Reads all that is there, now. */
-  drain(): void {
-    this.pump(Number.POSITIVE_INFINITY);
+  /** When all is read that was there before: now, where that is nothing. Has always room. */
+  afterwards(act: () => void): void {
+    if (this.reading || this.waiting.length > 0) this.waiting.push(act);
+    else act();
   }
 
   private schedule(): void {
@@ -44,21 +45,25 @@ export class TellingQueue {
   }
 
   private pump(until: number): void {
-    for (;;) {
-      this.reading ??= this.next();
-      if (!this.reading) return;
-      if (this.reading.next().done) this.reading = null;
-      if (this.clock.monotonic() >= until) {
-        this.schedule();
-        return;
-      }
+    while (this.step()) {
+      if (this.clock.monotonic() < until) continue;
+      this.schedule();
+      return;
     }
   }
 
-  private next(): Iterator<void> | null {
-    const line = this.lines.shift();
-    if (line === undefined) return null;
-    this.characters -= line.length;
-    return this.read(line);
+  /** @returns false where there is nothing to do */
+  private step(): boolean {
+    if (this.reading) {
+      if (this.reading.next().done) this.reading = null;
+      return true;
+    }
+    const next = this.waiting.shift();
+    if (next === undefined) return false;
+    if (typeof next === 'string') {
+      this.characters -= next.length;
+      this.reading = this.read(next);
+    } else next();
+    return true;
   }
 }

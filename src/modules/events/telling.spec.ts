@@ -8,6 +8,7 @@ import { BOUND_COUNT, BOUNDS_NANOSECONDS } from './words.js';
 interface Read {
   readonly kind: string;
   readonly lost: number;
+  readonly lacks: readonly string[];
   readonly entries: (Omit<ToldEntry, 'buckets'> & { readonly buckets: readonly number[] })[];
 }
 
@@ -47,7 +48,7 @@ describe('a map of numbers', () => {
   });
 
   it('may be empty, or stand in other blanks', () => {
-    expect(read('{"type": "map", "data": {"@vm": {}}}')).toEqual({ kind: 'map', lost: 0, entries: [] });
+    expect(read('{"type": "map", "data": {"@vm": {}}}')).toMatchObject({ kind: 'map', lost: 0, entries: [] });
     expect(values('{"type":"map","data":{"@vm":{"1":2,"3":4}}} ')).toEqual([
       [1, Number.NaN, 2],
       [3, Number.NaN, 4],
@@ -124,12 +125,35 @@ describe('other lines', () => {
     ['{"type": "lost_events"}', 'lost', 1],
     ['{"type": "helper_error", "msg": "x", "helper": "map_update_elem", "retcode": -7, "line": 1, "col": 2}', 'full', 1],
     ['{"type": "helper_error", "msg": "x", "helper": "map_delete_elem", "retcode": -2}', 'lost', 1],
+    ['{"type": "missed_events", "data": {"events": "many"}}', 'unreadable', 0],
+    ['{"type": "missed_events"}', 'unreadable', 0],
     ['Attaching 5 probes...', 'unreadable', 0],
     ['null', 'unreadable', 0],
     ['[]', 'unreadable', 0],
     ['5', 'unreadable', 0],
   ])('%.60j is %s', (text, kind, lost) => {
-    expect(read(text)).toEqual({ kind, lost, entries: [] });
+    expect(read(text)).toMatchObject({ kind, lost, entries: [] });
+  });
+
+  it.each([
+    ['tick 5', []],
+    ['tick 5 -rtt', ['rtt']],
+    ['tick 5 -rtt -retransmits\\n', ['rtt', 'retransmits']],
+    ['tick 5 rtt', null],
+    ['tick 5 - rtt', null],
+    ['tick', null],
+  ])('%s: what is lacking', (data, lacks) => {
+    const { kind, ...told } = read(`{"type": "printf", "data": "${data}"}`);
+    expect([kind, told.lacks]).toEqual(lacks === null ? ['other', []] : ['tick', lacks]);
+  });
+
+  it.each([0, 12, 2 ** 62])('tell of %d events that were missed', (missed) => {
+    expect(read(`{"type": "missed_events", "data": {"events": ${missed}}}`)).toMatchObject({ kind: 'missed', lost: 0, missed });
+  });
+
+  it('of maps that are of no interest are not read', () => {
+    const line = readLine(numbers('owner', { 1: 2 }), (map) => map !== 'owner');
+    expect(line.next()).toMatchObject({ done: true, value: { kind: 'other' } });
   });
 
   it('are short', () => {

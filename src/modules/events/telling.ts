@@ -1,3 +1,4 @@
+import { LIMIT, MAP, OTHER, readShort, type ToldLine, UNREADABLE } from './telling-lines.js';
 import { BOUND_COUNT } from './words.js';
 
 /** One key of one map that was told. Reused for each: what is needed of it must be taken out before the next. */
@@ -12,15 +13,6 @@ export interface ToldEntry {
   readonly buckets: Readonly<Float64Array>;
   /** Places in the map that it takes: one for each bucket that is not empty. */
   readonly slots: number;
-}
-
-/** What stands in a line besides maps. `other`: of no interest. `unreadable`: it is cut or garbage, or a number in it is nobody's. */
-export type LineKind = 'map' | 'tick' | 'lost' | 'full' | 'other' | 'unreadable';
-
-export interface ToldLine {
-  readonly kind: LineKind;
-  /** Events that were lost by its word. */
-  readonly lost: number;
 }
 
 const QUOTE = 34;
@@ -38,59 +30,20 @@ const TAB = 9;
 const ZERO = 48;
 const NINE = 57;
 
-/** 2^63 and above is nobody's count: a number below zero, printed without its sign. */
-const LIMIT = 2 ** 63;
 const MAP_LINE = /^\s*\{\s*"type"\s*:\s*"(?:hist|map)"\s*,\s*"data"\s*:\s*\{\s*"@(\w+)"\s*:\s*\{/;
 /** Of a map without keys, and of maps of other kinds: not what the script has. */
 const OTHER_MAP_LINE = /^\s*\{\s*"type"\s*:\s*"(?:hist|map|stats|lhist)"\s*,\s*"data"\s*:\s*\{\s*"@\w*"\s*:/;
-/** All other lines are short. */
-const MAX_SHORT_LINE = 4096;
-/** E2BIG of map_update_elem: no place is left in the map. */
-const FULL = -7;
-
-const TICK = /^tick \d+\s*$/;
-const line = (kind: LineKind, lost = 0): ToldLine => ({ kind, lost });
-const UNREADABLE = line('unreadable');
-const OTHER = line('other');
-const MAP = line('map');
-
 /**
  * Reads a line of `bpftrace -f json`, by hand: one telling of a thousand VMs is a megabyte a map, and may be put aside after each key.
  * What stands before the place where a line is cut is told nevertheless: every number is a total, and one that is cut is left out.
+ * @param isRead whether a map is of interest: at its end the program tells all that it has
  */
-export function* readLine(text: string): Generator<ToldEntry, ToldLine> {
+export function* readLine(text: string, isRead: (map: string) => boolean = () => true): Generator<ToldEntry, ToldLine> {
   const head = MAP_LINE.exec(text);
+  if (head && !isRead(head[1])) return OTHER;
   if (head) return yield* new MapReader(text, head[0].length, head[1]).read();
   if (OTHER_MAP_LINE.test(text)) return text.trimEnd().endsWith('}}') ? OTHER : UNREADABLE;
-  return text.length > MAX_SHORT_LINE ? UNREADABLE : readShort(text);
-}
-
-/** An empty map is told as a blank line. */
-function readShort(text: string): ToldLine {
-  if (text.trim() === '') return OTHER;
-  let told: unknown;
-  try {
-    told = JSON.parse(text);
-  } catch {
-    return UNREADABLE;
-  }
-  if (typeof told !== 'object' || told === null || !('type' in told)) return UNREADABLE;
-  switch (told.type) {
-    case 'printf':
-      return 'data' in told && typeof told.data === 'string' && TICK.test(told.data) ? line('tick') : OTHER;
-    case 'lost_events':
-      return line('lost', 'data' in told ? eventsOf(told.data) : 1);
-    case 'helper_error':
-      return 'retcode' in told && told.retcode === FULL ? line('full', 1) : line('lost', 1);
-    default:
-      return OTHER;
-  }
-}
-
-/** A word about loss that cannot be read is still about a loss. */
-function eventsOf(data: unknown): number {
-  const events = typeof data === 'object' && data !== null && 'events' in data ? data.events : undefined;
-  return typeof events === 'number' && events > 0 && events < LIMIT ? Math.floor(events) : 1;
+  return readShort(text);
 }
 
 class MapReader implements ToldEntry {

@@ -1,10 +1,12 @@
 import type { Column, Table } from '../../model/table.js';
-import type { TimingMetrics } from './latency-metrics.js';
 import type { Timing } from './measure.js';
+import type { TimingMetrics } from './timing-metrics.js';
 
 /** The cells of one latency in a row. */
 export class TimingCells {
   readonly columns: readonly Column[];
+  /** All but the latest: those that a tracing program alone can fill. */
+  readonly counted: readonly Column[];
   private readonly buckets: readonly Column[];
   private readonly sum: Column;
   private readonly count: Column;
@@ -15,13 +17,18 @@ export class TimingCells {
     this.sum = table.column(metrics.sum);
     this.count = table.column(metrics.count);
     this.last = table.column(metrics.last);
-    this.columns = [...this.buckets, this.sum, this.count, this.last];
+    this.counted = [...this.buckets, this.sum, this.count];
+    this.columns = [...this.counted, this.last];
   }
 
-  /** Before the first there is none: not even zeros. @param isCounted false: nobody knows how many there were, only the latest */
-  put(row: number, { buckets, count, sumNanoseconds, lastNanoseconds }: Timing, isCounted: boolean): void {
-    this.last.back[row] = lastNanoseconds;
-    if (!isCounted || count === 0) return;
+  get isAsleep(): boolean {
+    return this.count.isAsleep;
+  }
+
+  /** The columns of what is counted must be awake. */
+  put(row: number, timing: Timing): void {
+    const { buckets, count, sumNanoseconds } = timing;
+    this.putLatest(row, timing);
     this.sum.back[row] = sumNanoseconds;
     if (this.count.back[row] === count) return;
     this.count.back[row] = count;
@@ -30,5 +37,10 @@ export class TimingCells {
       within += buckets[bound];
       this.buckets[bound].back[row] = within;
     }
+  }
+
+  /** Where nobody knows how many there were, or there was none yet: not even zeros. */
+  putLatest(row: number, { lastNanoseconds }: Timing): void {
+    this.last.back[row] = lastNanoseconds;
   }
 }

@@ -4,6 +4,7 @@ import type { TracingBlock } from '../../model/settings.js';
 import { attachReason, blamedBlock, complaintIn } from './attach-complaint.js';
 import { readCatalog, type TracepointCatalog } from './catalog.js';
 import { composeScript } from './script.js';
+import { isError, ProgramMisses, TraceLosses } from './trace-losses.js';
 import {
   allOff,
   blocksOn,
@@ -35,6 +36,8 @@ const WORDS: Readonly<Partial<Record<BlockReason, string>>> = {
 /** bpftrace, started by this process, which must be root: bpftrace refuses every other user, whatever its capabilities are. */
 export class TraceChild implements TraceSource {
   readonly pauseMs = 0;
+  /** Whether it is asked to tell what helpers of the kernel refuse, such as a place in a full map; from bpftrace 0.23 on it does so unasked. */
+  private tellsErrors = true;
 
   /** @param program a path, or a name that is looked for in `searchPath` */
   constructor(
@@ -43,7 +46,7 @@ export class TraceChild implements TraceSource {
     /** Others are not traced, whoever asks. */
     private readonly allowed: readonly TracingBlock[],
     private readonly searchPath = process.env.PATH ?? '',
-    private readonly limits = { lineBytes: LINE_BYTES, budgetBytes: BUDGET_BYTES, budgetLines: BUDGET_LINES },
+    private readonly limits = { lineBytes: LINE_BYTES, budgetBytes: BUDGET_BYTES, budgetLines: BUDGET_LINES, isLight: isError },
   ) {}
 
   hindrance(): Hindrance | null {
@@ -63,17 +66,32 @@ export class TraceChild implements TraceSource {
       const reason = request.blocks.map((block) => blocks[block]).find((one) => one !== null) ?? 'not_wanted';
       return { run: null, blocks, hindrance: { reason, words: WORDS[reason] ?? 'nothing can be traced' } };
     }
-    const ended = (end: ProgramEnd): void => listener.ended(traceEnd(end, on, (block) => compose([block]).text));
+    const misses = new ProgramMisses(this.host);
+    let pid = (): number | null => null;
+    const losses = new TraceLosses(() => {
+      const running = pid();
+      return running === null ? null : misses.read(running);
+    });
+    const ended = (how: ProgramEnd): void => {
+      const end = traceEnd(how, on, (block) => compose([block]).text);
+      // Without that it floods less, and its programs are shorter.
+      if ((end.cause === 'flooded' && losses.isFlooded) || (end.cause === 'failed' && end.reason === 'verifier')) this.tellsErrors = false;
+      listener.ended(end);
+    };
+    const line = (text: string): void => {
+      for (const said of losses.take(text)) listener.line(said);
+    };
     try {
       const program = new Program(
         {
           path,
-          words: ['-B', 'none', '-f', 'json', '-e', text],
+          words: [...(this.tellsErrors ? ['-k'] : []), '-B', 'none', '-f', 'json', '-e', text],
           environment: { BPFTRACE_MAP_KEYS_MAX: String(request.slots) },
           limits: this.limits,
         },
-        { line: (line) => listener.line(line), ended },
+        { line, ended },
       );
+      pid = () => program.pid;
       return { blocks, run: { ring, renew: () => program.renew(), end: () => program.end() } };
     } catch (error) {
       const words = `${path} cannot be started: ${error instanceof Error ? error.message : String(error)}`;

@@ -1,7 +1,7 @@
 import { withDeadline } from '../../host/deadline.js';
 import type { Host } from '../../host/host.js';
 import { LineClient } from '../../host/line-client.js';
-import { type Answer, answerIn, ringLines, traceLine } from './trace-protocol.js';
+import { type Answer, answerIn, END_LINE, ringLines, traceLine } from './trace-protocol.js';
 import {
   allOff,
   type Hindrance,
@@ -18,6 +18,8 @@ const LIMITS = { lineBytes: (16 << 20) + 64, budgetBytes: 80 << 20 };
 const CONNECT_MS = 1000;
 /** The helper answers before the program has attached anything. */
 const ANSWER_MS = 5000;
+/** The program has 2.5 s to end. */
+const LAST_WORDS_MS = 4000;
 
 /** `vmgauge trace`, behind its socket: it has the rights, we have none. A connection is one run. */
 export class TraceHelper implements TraceSource {
@@ -27,6 +29,7 @@ export class TraceHelper implements TraceSource {
   constructor(
     private readonly host: Host,
     private readonly path: string,
+    private readonly lastWordsMs = LAST_WORDS_MS,
   ) {}
 
   hindrance(): Hindrance | null {
@@ -34,7 +37,7 @@ export class TraceHelper implements TraceSource {
   }
 
   async start(request: TraceRequest, listener: TraceListener): Promise<Started> {
-    const conversation = new Conversation(listener);
+    const conversation = new Conversation(listener, this.lastWordsMs);
     try {
       return await conversation.begin(this.path, request);
     } catch (error) {
@@ -47,12 +50,16 @@ export class TraceHelper implements TraceSource {
 
 class Conversation implements TraceRun {
   private client: LineClient | null = null;
+  private last: NodeJS.Timeout | undefined;
   /** Null once it is answered. */
   private waiting: { readonly resolve: (answer: Answer) => void; readonly reject: (error: Error) => void } | null = null;
   private blocks: BlockStates | null = null;
   private isOver = false;
 
-  constructor(private readonly listener: TraceListener) {}
+  constructor(
+    private readonly listener: TraceListener,
+    private readonly lastWordsMs: number,
+  ) {}
 
   async begin(path: string, request: TraceRequest): Promise<Started> {
     this.client = await LineClient.connect(path, CONNECT_MS, LIMITS, {
@@ -79,11 +86,16 @@ class Conversation implements TraceRun {
     this.client?.renew();
   }
 
-  /** The helper ends the program when we go. */
+  /** The helper ends the program, which has its last words, and at the latest when we go. */
   end(): void {
-    if (this.isOver) return;
-    this.close();
-    if (this.blocks) this.listener.ended({ cause: 'exited', block: null, reason: 'not_wanted', words: '' });
+    if (this.isOver || this.last) return;
+    if (!this.blocks) {
+      this.close();
+      return;
+    }
+    this.client?.send(END_LINE);
+    const leave = (): void => this.over({ ended: { cause: 'exited', block: null, reason: 'not_wanted', words: '' } });
+    this.last = setTimeout(leave, this.lastWordsMs).unref();
   }
 
   private take(text: string): void {
@@ -116,6 +128,7 @@ class Conversation implements TraceRun {
 
   private close(): void {
     this.isOver = true;
+    clearTimeout(this.last);
     this.client?.close();
   }
 }

@@ -6,7 +6,7 @@ import { BLOCK_REASONS, type BlockReason, type BlockStates } from './words.js';
 /**
  * What the agent and its helper say to each other: lines, each a word and what belongs to it.
  *
- * The agent: `trace {"version":1,"blocks":[…],"intervalMs":…,"slots":…}` once, then `ring 12 34 …`; it closes to end it.
+ * The agent: `trace {"version":1,"blocks":[…],"intervalMs":…,"slots":…}` once, then `ring 12 34 …`; `end` to hear the last words, or it closes.
  * The helper: `began {"blocks":{…}}`, then `line …` as the program printed it, and at last `ended {…}`; or `refused {…}`, and it closes.
  */
 const VERSION = 1;
@@ -30,6 +30,8 @@ export function requestIn(line: string): TraceRequest | null {
   if (typeof intervalMs !== 'number' || typeof slots !== 'number') return null;
   return boundedRequest({ blocks: TRACING_BLOCKS.filter((block) => wanted.includes(block)), intervalMs, slots });
 }
+
+export const END_LINE = 'end';
 
 /** Several lines, where they are many. */
 export function* ringLines(numbers: readonly number[]): Generator<string> {

@@ -89,7 +89,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-const helper = (): TraceHelper => new TraceHelper(new Host(), path);
+const helper = (lastWordsMs = NEVER_MS): TraceHelper => new TraceHelper(new Host(), path, lastWordsMs);
 const started = async (heard = new Heard(), request = REQUEST): Promise<Started> => {
   const result = await helper().start(request, heard);
   if (result.run) runs.push(result.run);
@@ -153,16 +153,36 @@ describe('an agent and its helper', () => {
     const run = await running(first);
     expect(await started()).toMatchObject({ run: null, hindrance: { reason: 'no_helper', words: 'another is served' } });
     run.end();
-    expect(first.ends).toHaveLength(1);
+    run.end();
     await until(() => source.asked > 0);
     pass();
     expect(await started()).toMatchObject({ run: null, hindrance: { words: 'another is served' } });
+    source.listeners[0].line('last words');
     source.listeners[0].ended(END);
+    await until(() => first.ends.length > 0);
+    expect(first.lines).toEqual(['last words']);
     expect(await started()).toMatchObject({ run: null, hindrance: { words: 'the last run ended a moment ago' } });
     pass();
     await running();
     expect(source.requests).toHaveLength(2);
     expect(first.ends).toHaveLength(1);
+  });
+
+  it('part after a while where the helper does not end it', async () => {
+    const heard = new Heard();
+    const { run } = await helper(1).start(REQUEST, heard);
+    run?.end();
+    await until(() => heard.ends.length > 0);
+    expect(heard.ends).toMatchObject([{ cause: 'exited' }]);
+    // It hears that nobody is there any more.
+    await until(() => source.asked > 1);
+  });
+
+  it('part when the agent goes, and the program is ended', async () => {
+    const { socket, said } = await stranger(`trace ${JSON.stringify({ version: 1, ...REQUEST })}\n`);
+    await until(() => said().startsWith('began '));
+    socket.destroy();
+    await until(() => source.asked > 0);
   });
 
   it('part when the helper goes', async () => {
@@ -202,6 +222,12 @@ describe('a stranger', () => {
       await until(() => source.asked > 0);
     },
   );
+
+  it('that wants the end before there is a beginning is let go', async () => {
+    const { isClosed } = await stranger('end\n');
+    await until(isClosed);
+    expect(source.requests).toEqual([]);
+  });
 
   it('that rings is obeyed: it does nothing to anybody', async () => {
     const { said, isClosed } = await stranger(`${HELLO}ring ${process.pid} 2147483647 1\n`);

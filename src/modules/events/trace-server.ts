@@ -1,6 +1,6 @@
 import type { Peer } from '../../host/line-server.js';
 import { ring } from './trace-child.js';
-import { type Answer, answerLine, numbersIn, requestIn } from './trace-protocol.js';
+import { type Answer, answerLine, END_LINE, numbersIn, requestIn } from './trace-protocol.js';
 import type { TraceEnd, TraceRequest, TraceRun, TraceSource } from './trace-source.js';
 
 const HELLO_MS = 5000;
@@ -49,7 +49,7 @@ export class TraceServer {
     const hello = setTimeout(() => peer.close(), HELLO_MS).unref();
     peer.listen({
       line: (text) => {
-        if (isAsked) return this.bell(peer, text);
+        if (isAsked) return this.heed(peer, text);
         isAsked = true;
         clearTimeout(hello);
         const request = requestIn(text);
@@ -107,9 +107,10 @@ export class TraceServer {
     this.running?.end();
   }
 
-  private bell(peer: Peer, text: string): void {
+  private heed(peer: Peer, text: string): void {
     const numbers = numbersIn(text);
     if (numbers) ring(numbers);
+    else if (text === END_LINE && this.running) this.running.end();
     else peer.close();
   }
 

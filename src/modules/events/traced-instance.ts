@@ -45,6 +45,8 @@ export class TracedInstance {
   version = 1;
   /** It was traced through one telling at least. */
   wasTold = false;
+  /** How often its taps are still looked for; 0 once all are found. */
+  tapLooks = 0;
 
   /** @param maxNames processes told apart by name; 0: none is named */
   constructor(

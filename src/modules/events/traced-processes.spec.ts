@@ -23,7 +23,7 @@ let session: FakeSession;
 beforeEach(() => {
   clock.ms = 0;
   plain.clear();
-  settings = new Settings();
+  settings = Object.assign(new Settings(), { tracing: 'auto' });
   traced = new TracedProcesses(host, settings, () => Outcome.notPermitted, { measureOf: (process) => plain.get(process) ?? null });
   session = new FakeSession();
 });
@@ -72,6 +72,23 @@ const sample = (family: string): unknown[] => [
     .find(({ name }) => name === family)
     ?.samples() ?? []),
 ];
+
+it('what the kernel missed goes on from life to life, and is absent where it does not tell', async () => {
+  const missed = (events: number): string => `{"type": "missed_events", "data": {"events": ${events}}}`;
+  const told = (): unknown[] => sample('vmgauge_tracing_missed_events_total');
+  await begin();
+  expect(told()).toEqual([]);
+  await tell(missed(0));
+  expect(told()).toEqual([{ labels: '', value: 0 }]);
+  await tell(missed(5));
+  await tell(missed(3));
+  expect(told()).toEqual([{ labels: '', value: 5 }]);
+  traced.ended();
+  await begin(new FakeSession());
+  expect(told()).toEqual([{ labels: '', value: 5 }]);
+  await tell(missed(2));
+  expect(told()).toEqual([{ labels: '', value: 7 }]);
+});
 
 describe('who is traced', () => {
   it('is rung for when a life begins, and when it comes later', async () => {
@@ -182,6 +199,36 @@ describe('who is traced', () => {
     await begin(new FakeSession(1024, { ...ALL_ON, 'guest-dns': 'missing_tracepoint' }));
     expect(session.rung).toHaveLength(1);
   });
+
+  it('are looked for again while they are not there, but not for ever', async () => {
+    const vmm = new Vmm(100);
+    let looks = 0;
+    let isThere = false;
+    Object.assign(vmm, {
+      open: (path: string) => {
+        const content = Buffer.from(isThere ? '7    tap7            1     0     333300000001\n' : '');
+        if (path === 'net/dev_mcast') looks++;
+        return {
+          readAt: (buffer: Buffer, offset: number, length: number, position: number) =>
+            content.copy(buffer, offset, position, Math.min(content.length, position + length)),
+          identity: () => '4:4026532000',
+          close: () => undefined,
+        };
+      },
+    });
+    const subject = subjectOf(vmm);
+    subject.nics = [{ kind: 'tap', name: 'tap7' }];
+    traced.attach(subject);
+    await begin();
+    expect([session.rung.length, looks]).toEqual([1, 3]);
+    for (let i = 0; i < 10; i++) await tell(enrolledAll());
+    expect([session.rung.length, looks]).toEqual([1, 7]);
+    traced.attach(subject);
+    isThere = true;
+    await tell(enrolledAll());
+    await tell(enrolledAll());
+    expect([session.rung.length, looks]).toEqual([2, 9]);
+  });
 });
 
 describe('what was counted', () => {
@@ -242,6 +289,7 @@ describe('what was counted', () => {
     await tell(numbers('net', { '1,1': 1000 }), hist('dns', { 1: [1, 2] }), enrolledAll());
     traced.line(numbers('net', { '1,1': 1500 }));
     traced.ended();
+    await settled();
     expect(reading(subject).source).toBe('ebpf');
     expect(measure(subject).amounts.get('send_bytes')).toBe(1500);
     await begin(new FakeSession());
@@ -374,10 +422,24 @@ describe('where nothing is traced', () => {
     return measure(subject);
   };
 
-  it('it is said why, or that it is off', () => {
+  it('it is said why', () => {
     traced.attach(subject);
     expect(traced.of(subject)).toBe(Outcome.notPermitted);
+  });
+
+  it('because tracing is off, sockets and files tell still', () => {
     settings.tracing = 'off';
+    traced.attach(subject);
+    says(5);
+    expect(turn().amounts.get('send_bytes')).toBe(5);
+    expect(reading(subject).source).toBe('proc');
+  });
+
+  it('because all of it is off, nobody is looked at', () => {
+    settings.tracing = 'off';
+    traced = new TracedProcesses(host, settings, () => Outcome.notPermitted, null);
+    traced.attach(subject);
+    expect(traced.isWanted()).toBe(false);
     expect(traced.of(subject)).toBe(Outcome.notConfigured);
   });
 
@@ -415,6 +477,21 @@ describe('where nothing is traced', () => {
     expect(traced.of(subject)).toBe(Outcome.notPermitted);
   });
 
+  it('what the kernel cannot tell of a block that is on is read as well', async () => {
+    const tick = TICK.replace('\\n', ' -rtt\\n');
+    traced.attach(subject);
+    await begin(new FakeSession());
+    says(0, 70_000);
+    turn();
+    expect(measure(subject).timings.get('rtt')).toBe(undefined);
+    traced.line(tick);
+    await settled();
+    expect([traced.counts('rtt'), traced.counts('retransmits'), traced.counts('connect')]).toEqual([false, true, true]);
+    expect(turn().timings.get('rtt')).toMatchObject({ count: 0, lastNanoseconds: 70_000 });
+    await begin(new FakeSession());
+    expect(traced.counts('rtt')).toBe(true);
+  });
+
   it('what one block does not count is read beside what the others do', async () => {
     traced.attach(subject);
     await begin(new FakeSession(1024, { ...ALL_ON, bytes: 'missing_tracepoint' }));
@@ -428,15 +505,46 @@ describe('where nothing is traced', () => {
   });
 });
 
-it('a telling of many VMs leaves turns to others', async () => {
-  const keys = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [i + 1, [1, 200_000, 5_000_000_000]]));
-  // A clock that moves with each look at it: what would be slow is put aside.
+const KEYS = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [i + 1, [1, 200_000, 5_000_000_000]]));
+/** On a clock that moves with each look at it: what would be slow is put aside. */
+function movingly(): void {
   const moving = Object.assign(Object.create(host) as Host, { clock: { now: () => 0, monotonic: () => (clock.ms += 0.01) } });
   traced = new TracedProcesses(moving, settings, () => Outcome.ok, null);
+}
+
+it('the last telling of a life leaves turns to others, and is read before the next life begins', async () => {
+  movingly();
+  const subject = subjectOf(new Vmm(100));
+  traced.attach(subject);
+  traced.began(session);
+  await until(() => session.rung.length === 1);
+  for (let telling = 0; telling < 2; telling++) {
+    traced.line(enrolledAll());
+    traced.line(TICK);
+  }
+  await settled();
+  traced.line(hist('rtt', KEYS));
+  traced.line(numbers('net', { '1,1': 1500 }));
+  traced.ended();
+  const next = new FakeSession();
+  traced.began(next);
+  traced.line(numbers('net', { '1,1': 7 }));
+  expect(next.rung).toEqual([]);
+  let turns = 0;
+  for (; next.rung.length === 0; turns++) await new Promise(setImmediate);
+  expect(turns).toBeGreaterThan(10);
+  await settled();
+  session = next;
+  await tell(enrolledAll());
+  expect(measure(subject).amounts.get('send_bytes')).toBe(1507);
+});
+
+it('a telling of many VMs leaves turns to others', async () => {
+  movingly();
   traced.attach(subjectOf(new Vmm(100)));
   traced.began(session);
   await until(() => session.rung.length === 1);
-  traced.line(hist('rtt', keys));
+  traced.line(hist('rtt', KEYS));
   traced.line(TICK);
   let turns = 0;
   while (sample('vmgauge_tracing_map_fill_ratio').length === 0) {

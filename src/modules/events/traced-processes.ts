@@ -7,7 +7,7 @@ import { Enrolment } from './enrolment.js';
 import { MapFill } from './map-fill.js';
 import { type PlainSource, takePlainly } from './plain-source.js';
 import type { TracingClient, TracingSession } from './session.js';
-import { type TapDevice, TapDevices } from './tap-devices.js';
+import { isSameDevice, TapDevices, tapNames } from './tap-devices.js';
 import { readLine, type ToldEntry } from './telling.js';
 import { TellingQueue } from './telling-queue.js';
 import { DEVICE_MAPS, PROCESS_MAPS } from './told-maps.js';
@@ -27,6 +27,8 @@ const SLOTS_PER_KEY = 60;
 const RENEW_AT = 0.7;
 /** What was counted before the program ended stays in the answers that long: it is started again after a second, or a minute at most. */
 const GRACE_MS = 90_000;
+/** Tellings in which a tap that is not there yet is looked for: a VMM makes its own after it has started. */
+const TAP_LOOKS = 6;
 
 const FILES: readonly TracingBlock[] = ['files', 'uring', 'plain-files'];
 /** Which blocks count what; any of them does. */
@@ -39,7 +41,9 @@ const BLOCKS: Readonly<Record<Latency | Amount, readonly TracingBlock[]>> = {
 /** What is known without the program too. */
 const PLAIN = ['rtt', 'retransmits', 'send_bytes', 'receive_bytes', 'read_bytes', 'write_bytes'] as const;
 
-const isSame = (one: TapDevice, other: TapDevice): boolean => one.index === other.index && one.namespace === other.namespace;
+/** Who is enrolled. */
+const LISTS: ReadonlySet<string> = new Set(['vm', 'dev']);
+const isRead = (map: string): boolean => LISTS.has(map) || PROCESS_MAPS.has(map) || DEVICE_MAPS.has(map);
 
 /** Which processes and taps are traced, and what was counted of them. */
 export class TracedProcesses implements TracingClient {
@@ -55,7 +59,12 @@ export class TracedProcesses implements TracingClient {
   /** Slots that a life needs because one with fewer was too small. */
   private needed = 0;
   private enrolled: number | null = null;
+  /** Maps that the kernel side of this life cannot fill. */
+  private lacks: readonly string[] = [];
   private lost = 0;
+  /** Of the lives before; null where the kernel does not tell. */
+  private missedBefore: number | null = null;
+  private missed: number | null = null;
   private unreadable = 0;
   /** Sweeps. */
   private round = 0;
@@ -82,30 +91,36 @@ export class TracedProcesses implements TracingClient {
   }
 
   began(session: TracingSession): void {
+    this.queue.afterwards(() => this.begin(session));
+  }
+
+  private begin(session: TracingSession): void {
+    this.missedBefore = this.missed;
     this.life = { session, enrolment: new Enrolment(session) };
     this.blocks = { ...session.blocks };
     this.enrolled = null;
+    this.lacks = [];
     this.fill.beginAnew();
-    this.taps.forget();
     for (const { processes, devices } of this.instances.values()) {
       for (const traced of [...processes.values(), ...devices]) {
         traced.ledger.beginAnew();
         traced.key = 0;
       }
     }
-    void this.enrolAll(session);
+    void this.enrolAll(session, [...this.instances.values()]);
   }
 
   line(text: string): void {
-    if (this.life && !this.queue.put(text)) this.unreadable++;
+    if (!this.queue.put(text)) this.unreadable++;
   }
 
   ended(): void {
-    this.queue.drain();
-    this.publish();
-    this.life = null;
-    this.enrolled = null;
-    this.endedAt = this.host.clock.monotonic();
+    this.queue.afterwards(() => {
+      this.publish();
+      this.life = null;
+      this.enrolled = null;
+      this.endedAt = this.host.clock.monotonic();
+    });
   }
 
   families = () =>
@@ -114,6 +129,7 @@ export class TracedProcesses implements TracingClient {
       return {
         fill: life ? this.fill.used().map(([map, used]) => [map, used / life.session.slots] as const) : [],
         lost: blocks && this.lost,
+        missed: this.missed,
         unreadable: blocks && this.unreadable,
         processes: this.enrolled,
       };
@@ -127,7 +143,7 @@ export class TracedProcesses implements TracingClient {
 
   /** The instance is new, or its processes or taps may be others than before. */
   attach(subject: Subject): void {
-    if (!subject.process || this.settings.tracing === 'off') return;
+    if (!subject.process || this.isOff) return;
     const instance = this.instances.get(subject) ?? new TracedInstance(subject, this.settings.tracingProcessNames);
     this.instances.set(subject, instance);
     const present = instance.present();
@@ -137,6 +153,7 @@ export class TracedProcesses implements TracingClient {
       this.life?.enrolment.withdraw(traced);
     }
     for (const process of present) if (!instance.processes.has(process)) instance.add(process);
+    instance.tapLooks = TAP_LOOKS;
     this.enrol(instance);
   }
 
@@ -152,7 +169,7 @@ export class TracedProcesses implements TracingClient {
 
   /** What is known of an instance, or why nothing is. */
   of(subject: Subject): TracedReading | Outcome {
-    if (this.settings.tracing === 'off') return Outcome.notConfigured;
+    if (this.isOff) return Outcome.notConfigured;
     const instance = this.instances.get(subject);
     if (!instance) return Outcome.gone;
     const isTraced = instance.wasTold && (this.life !== null || this.host.clock.monotonic() - this.endedAt < GRACE_MS);
@@ -164,21 +181,29 @@ export class TracedProcesses implements TracingClient {
 
   /** Whether it is counted in the kernel, where anything is; between two lives: whether it was. */
   counts(what: Latency | Amount): boolean {
-    return BLOCKS[what].some((block) => this.isOn(block));
+    return !this.lacks.includes(what) && BLOCKS[what].some((block) => this.isOn(block));
   }
 
   isOn(block: TracingBlock): boolean {
     return this.blocks !== null && this.blocks[block] === null;
   }
 
+  /** Neither traced nor read without tracing. */
+  private get isOff(): boolean {
+    return this.settings.tracing === 'off' && this.plain === null;
+  }
+
   /** A thousand processes cost some 20 ms: in pieces. */
-  private async enrolAll(session: TracingSession): Promise<void> {
+  private async enrolAll(session: TracingSession, instances: readonly TracedInstance[]): Promise<void> {
     const slicer = new Slicer(this.host.clock);
-    for (const instance of [...this.instances.values()]) {
+    this.taps.forget();
+    for (const instance of instances) {
       if (this.life?.session !== session) return;
       if (this.instances.get(instance.subject) === instance) this.enrol(instance);
       await slicer.pause();
     }
+    // Who comes before the next sweep has taps that are not known yet.
+    this.taps.forget();
   }
 
   /** Those that have no key in this life. */
@@ -189,12 +214,13 @@ export class TracedProcesses implements TracingClient {
     if (!this.isOn('guest-dns')) return;
     const { process, nics } = instance.subject;
     const found = process ? this.taps.of(process, nics) : [];
-    for (const traced of instance.devices.filter(({ device }) => !found.some((one) => isSame(one, device)))) {
+    if (found.length >= tapNames(nics).size) instance.tapLooks = 0;
+    for (const traced of instance.devices.filter(({ device }) => !found.some((one) => isSameDevice(one, device)))) {
       enrolment.withdrawDevice(traced);
       instance.devices.splice(instance.devices.indexOf(traced), 1);
     }
     for (const device of found) {
-      const traced = instance.devices.find((known) => isSame(known.device, device)) ?? instance.addDevice(device);
+      const traced = instance.devices.find((known) => isSameDevice(known.device, device)) ?? instance.addDevice(device);
       if (traced.key === 0) enrolment.enrolDevice(traced);
     }
   }
@@ -213,18 +239,21 @@ export class TracedProcesses implements TracingClient {
   }
 
   private *read(text: string): Generator<void> {
-    const line = readLine(text);
+    const line = readLine(text, isRead);
     for (let step = line.next(); ; step = line.next()) {
       if (!step.done) {
         this.take(step.value);
         yield;
         continue;
       }
-      const { kind, lost } = step.value;
+      const { kind, lost, missed, lacks } = step.value;
       this.lost += lost;
       if (kind === 'unreadable') this.unreadable++;
+      if (missed !== undefined) this.missed = Math.max(this.missed ?? 0, (this.missedBefore ?? 0) + missed);
       if (kind === 'full' && this.life) this.needed = 2 * this.life.session.slots;
-      if (kind === 'tick') this.turn();
+      if (kind !== 'tick') return;
+      this.lacks = lacks;
+      this.turn();
       return;
     }
   }
@@ -232,7 +261,7 @@ export class TracedProcesses implements TracingClient {
   private take(entry: ToldEntry): void {
     const { map, first, value, slots } = entry;
     const enrolment = this.life?.enrolment;
-    const isList = map === 'vm' || map === 'dev';
+    const isList = LISTS.has(map);
     const traced = isList ? undefined : enrolment?.of(first);
     this.fill.add(map, slots, isList || traced !== undefined);
     if (map === 'vm') enrolment?.has(value);
@@ -253,9 +282,17 @@ export class TracedProcesses implements TracingClient {
       instance.version++;
     }
     this.publish();
+    this.lookForTaps(session);
     // Keys of what is gone stay in the maps until the end of a life.
     const isMostlyOld = this.fill.most > RENEW_AT * session.slots && this.fill.mostLive < this.fill.most / 2;
     if (this.slots() > session.slots || isMostlyOld) session.renew();
+  }
+
+  private lookForTaps(session: TracingSession): void {
+    if (!this.isOn('guest-dns')) return;
+    const late = [...this.instances.values()].filter((instance) => instance.tapLooks > 0);
+    for (const instance of late) instance.tapLooks--;
+    if (late.length > 0) void this.enrolAll(session, late);
   }
 
   private publish(): void {

@@ -7,6 +7,8 @@ export interface TracingState {
   readonly fill: readonly (readonly [map: string, ratio: number])[];
   /** Since the first life; null before it. */
   readonly lost: number | null;
+  /** Since the first life; null where the kernel does not tell. */
+  readonly missed: number | null;
   readonly unreadable: number | null;
   readonly processes: number | null;
 }
@@ -26,8 +28,15 @@ export function tracingFamilies(state: () => TracingState): readonly HostFamily[
       name: 'vmgauge_tracing_lost_events_total',
       labelNames: [],
       type: 'counter',
-      help: 'Events that the tracing program says it could not count or tell.',
+      help: 'Events that the tracing program says it could not count or tell: maps that are full, among others.',
       samples: () => one(state().lost),
+    },
+    {
+      name: 'vmgauge_tracing_missed_events_total',
+      labelNames: [],
+      type: 'counter',
+      help: 'Events of the whole host that the kernel did not show to the tracing program, as another one ran on that CPU or its maps were being read. From Linux 6.7 on.',
+      samples: () => one(state().missed),
     },
     {
       name: 'vmgauge_tracing_unreadable_lines_total',

@@ -9,7 +9,10 @@ import { Tracing } from './tracing.js';
 
 const OWN: HostFamily = { name: 'vmgauge_tracing_own', type: 'gauge', help: 'Of the client.', samples: () => [{ labels: '', value: 5 }] };
 const onHost = (settings: Partial<Settings>): { tracing: Tracing; collector: TracingHostCollector } => {
-  const tracing = new Tracing(new Host({ sys: '/nowhere' }, new StoppedClock()), Object.assign(new Settings(), settings));
+  const tracing = new Tracing(
+    new Host({ sys: '/nowhere' }, new StoppedClock()),
+    Object.assign(new Settings(), { tracing: 'auto' }, settings),
+  );
   return { tracing, collector: new TracingHostCollector(tracing) };
 };
 const samplesOf = (collector: TracingHostCollector): string[] =>

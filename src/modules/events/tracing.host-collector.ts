@@ -55,7 +55,7 @@ export class TracingHostCollector implements HostCollector {
       {
         name: 'vmgauge_tracing_ends_total',
         type: 'counter',
-        help: 'How often bpftrace ended or was ended, by reason; what the kernel had counted since its last telling is lost each time.',
+        help: 'How often bpftrace ended or was ended, by reason; where it ended by itself, what the kernel had counted since its last telling is lost.',
         labelNames: ['reason'],
         samples: () => this.known(({ ends }) => [...ends].map(([reason, value]) => ({ labels: label('reason', reason), value }))),
       },

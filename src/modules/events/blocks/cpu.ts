@@ -12,20 +12,25 @@ export function cpu(catalog: TracepointCatalog): Block | 'missing_tracepoint' {
   const switched: Probe = {
     at: ['tracepoint:sched:sched_switch'],
     when: '',
-    first:
-      '$now = nsecs; $prev = (uint64)args->prev_pid; $next = (uint64)args->next_pid; $state = (uint64)args->prev_state; $k = @vm[pid];',
+    first: '$prev = (uint64)args->prev_pid; $next = (uint64)args->next_pid; $state = (uint64)args->prev_state;',
+    // Every switch of the host pays for this: one look at a map for each thread that is not idle (0), and no clock, unless it is enrolled.
     // 0x10 and 0x20, EXIT_DEAD and EXIT_ZOMBIE: it never comes back, and its number may get another owner.
     body: `
-  if ($k && ($state & 0x30) == 0) {
-    @off[$prev] = $now; @off_of[$prev] = $k;
-    if ($state == 0 || $state == ${preempted}) { @ready[$prev] = $now; }
+  if ($prev) {
+    $k = @vm[pid];
+    if ($k && ($state & 0x30) == 0) {
+      $left = nsecs; @off[$prev] = $left; @off_of[$prev] = $k;
+      if ($state == 0 || $state == ${preempted}) { @ready[$prev] = $left; }
+    }
   }
-  $since = @off[$next];
-  if ($since) {
-    $owner = @off_of[$next]; $ns = ${elapsed('$now', '$since')}; $ready = @ready[$next];
-    ${measured('cpu_block', '$owner', '$ns')}
-    if ($ready) { $wait = ${elapsed('$now', '$ready')}; ${measured('run_queue', '$owner', '$wait')} delete(@ready[$next]); }
-    delete(@off[$next]); delete(@off_of[$next]);
+  if ($next) {
+    $since = @off[$next];
+    if ($since) {
+      $now = nsecs; $owner = @off_of[$next]; $ns = ${elapsed('$now', '$since')}; $ready = @ready[$next];
+      ${measured('cpu_block', '$owner', '$ns')}
+      if ($ready) { $wait = ${elapsed('$now', '$ready')}; ${measured('run_queue', '$owner', '$wait')} delete(@ready[$next]); }
+      delete(@off[$next]); delete(@off_of[$next]);
+    }
   }`,
   };
   const woken: Probe = {
@@ -43,7 +48,7 @@ function births(catalog: TracepointCatalog): readonly Probe[] {
   return [
     {
       at: ['tracepoint:task:task_newtask'],
-      when: '@vm[pid] && (args->clone_flags & 0x10000)',
+      when: '(args->clone_flags & 0x10000) && @vm[pid]',
       first: '',
       body: ' @born[(uint64)args->pid] = @vm[pid];',
     },

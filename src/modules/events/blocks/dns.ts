@@ -8,11 +8,12 @@ export const DNS_IN_FLIGHT = 'asked';
 const PORT = networkOrder(53);
 
 /** Where the address of a message is, for sockets that are not connected. */
-const ADDRESSED: readonly (readonly [call: string, field: string, address: string])[] = [
-  ['sendto', 'addr', '(uint64)args->addr'],
-  ['sendmsg', 'msg', '(uint64)((struct user_msghdr *)args->msg)->msg_name'],
+const ADDRESSED: readonly (readonly [call: string, field: string, when: string, address: string])[] = [
+  // Every send() is one without an address: those of others are told apart before anything is looked up.
+  ['sendto', 'addr', 'args->addr != 0 && @vm[pid]', '(uint64)args->addr'],
+  ['sendmsg', 'msg', '@vm[pid]', '(uint64)((struct user_msghdr *)args->msg)->msg_name'],
   // The first message speaks for all: struct mmsghdr begins with its user_msghdr.
-  ['sendmmsg', 'mmsg', '(uint64)((struct user_msghdr *)args->mmsg)->msg_name'],
+  ['sendmmsg', 'mmsg', '@vm[pid]', '(uint64)((struct user_msghdr *)args->mmsg)->msg_name'],
 ];
 
 /**
@@ -47,9 +48,9 @@ const ANSWERED = `
       if ($start) { $ns = ${elapsed('$now', '$start')}; ${measured('dns', '$k', '$ns')} $seen = $start | 1; ${started.put(KEY, '$seen')} }
     }`;
 
-const addressed = ([call, , address]: (typeof ADDRESSED)[number]): Probe => ({
+const addressed = ([call, , when, address]: (typeof ADDRESSED)[number]): Probe => ({
   at: [`tracepoint:syscalls:sys_enter_${call}`],
-  when: '@vm[pid]',
+  when,
   first: `$address = ${address};`,
   // sin_port and sin6_port are at the same place.
   body: ` if ($address && ((struct sockaddr_in *)uptr($address))->sin_port == ${PORT}) { @to_port_53[tid] = 1; }`,

@@ -10,6 +10,7 @@ const PORT = networkOrder(53);
  * Lookups of a guest, seen where its frames come out of its tap and answers go into it: datagrams from and to port 53, IPv4 without
  * fragments and IPv6 without extension headers, matched by the guest's port and the number in the DNS header. Not seen: frames that carry
  * a VLAN tag themselves, what a guest asks by TCP, and macvtap, whose frames pass neither place.
+ * Every packet of every device of the host pays for these probes, about 0.3 µs: nearly all of it is the kernel's own, before our condition.
  */
 export function guestDns(catalog: TracepointCatalog): Block | BlockReason {
   if (!offers(catalog, { 'net/netif_receive_skb': ['skbaddr'], 'net/net_dev_queue': ['skbaddr'] })) return 'missing_tracepoint';

@@ -7,22 +7,23 @@ export const SOCKET_CALLS: Needs = {
 };
 
 // Families 2 and 10, AF_INET and AF_INET6: a protocol number of another family means something else.
-const FIELDS = `$k = @vm[pid]; $sk = (uint64)args->sk; $protocol = (uint64)args->protocol; $bytes = (int64)args->ret; $flags = (uint64)args->flags;
-  $ip = args->family == 2 || args->family == 10;`;
+const IS_IP = 'args->family == 2 || args->family == 10';
+const FIELDS =
+  '$sk = (uint64)args->sk; $protocol = (uint64)args->protocol; $bytes = (int64)args->ret; $flags = (uint64)args->flags; $k = @vm[pid];';
 
 /** 2 MSG_PEEK, which leaves there what it reads, and 0x2000 MSG_ERRQUEUE, which gives back what was sent. */
-const TAKEN = '$ip && $bytes > 0 && ($flags & 0x2002) == 0';
+const TAKEN = '$k && $bytes > 0 && ($flags & 0x2002) == 0';
 
 /** @param body with $k, $sk, $bytes and $protocol: 6 TCP, 17 UDP */
 export const whenSent = (body: string): Probe => ({
   at: ['tracepoint:sock:sock_send_length'],
-  when: '@vm[pid]',
+  when: IS_IP,
   first: FIELDS,
-  body: `\n  if ($ip && $bytes > 0) {${body} }`,
+  body: `\n  if ($k && $bytes > 0) {${body} }`,
 });
 export const whenReceived = (body: string): Probe => ({
   at: ['tracepoint:sock:sock_recv_length'],
-  when: '@vm[pid]',
+  when: IS_IP,
   first: FIELDS,
   body: `\n  if (${TAKEN}) {${body} }`,
 });

@@ -26,18 +26,20 @@ export function tcp(catalog: TracepointCatalog): Block | 'missing_tracepoint' {
   return { probes, tells };
 }
 
-/** States are 1 ESTABLISHED, 2 SYN_SENT, 7 CLOSE. An attempt that its own process gives up is an error like one that is refused. */
+/** States are 1 ESTABLISHED, 2 SYN_SENT, 3 SYN_RECV (both ends called at once), 7 CLOSE. An attempt that its own process gives up is an error like one that is refused. */
 const states: Probe = {
   at: ['tracepoint:sock:inet_sock_set_state'],
   when: 'args->protocol == 6',
-  first: '$now = nsecs; $sk = (uint64)args->skaddr; $old = args->oldstate; $new = args->newstate; $k = @vm[pid];',
+  first: '$sk = (uint64)args->skaddr; $old = args->oldstate; $new = args->newstate;',
   body: `
-  if ($new == 2 && $k) { @syn[$sk] = $now; @owner[$sk] = $k; }
-  $since = @syn[$sk];
-  if ($since && $old != 7) {
-    $whose = @owner[$sk]; $ns = ${elapsed('$now', '$since')};
-    if ($new == 1) { ${measured('connect', '$whose', '$ns')} delete(@syn[$sk]); }
-    if ($new == 7) { @connect_errors[$whose] = count(); delete(@syn[$sk]); }
+  if ($new == 2) { $k = @vm[pid]; if ($k) { @syn[$sk] = nsecs; @owner[$sk] = $k; } }
+  if ($old == 2 || $old == 3) {
+    $since = @syn[$sk];
+    if ($since) {
+      $whose = @owner[$sk];
+      if ($new == 1) { $now = nsecs; $ns = ${elapsed('$now', '$since')}; ${measured('connect', '$whose', '$ns')} delete(@syn[$sk]); }
+      if ($new == 7) { @connect_errors[$whose] = count(); delete(@syn[$sk]); }
+    }
   }
   if ($new == 7 && @owner[$sk]) { delete(@owner[$sk]); }`,
 };

@@ -24,7 +24,7 @@ export function uring(catalog: TracepointCatalog): Block | BlockReason {
   const begun: Probe = {
     at: [`tracepoint:io_uring:${submit}`],
     when: '',
-    first: '$now = nsecs; $req = (uint64)args->req; $opcode = (uint64)args->opcode; $k = @vm[pid];',
+    first: '$req = (uint64)args->req; $opcode = (uint64)args->opcode; $k = @vm[pid];',
     body: `
   $operation = (uint64)0;
   if ($k) {
@@ -32,7 +32,7 @@ export function uring(catalog: TracepointCatalog): Block | BlockReason {
     if (${anyOf(WRITES)}) { $operation = (uint64)2; }
     if ($opcode == ${FSYNC}) { $operation = (uint64)3; }
   }
-  if ($operation) { @request[$req] = $now; @request_of[$req] = $k; @request_to[$req] = $operation - 1; }
+  if ($operation) { @request[$req] = nsecs; @request_of[$req] = $k; @request_to[$req] = $operation - 1; }
   else { if (@request[$req]) { delete(@request[$req]); } }`,
   };
   const key = '$whose, $operation';
