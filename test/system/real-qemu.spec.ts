@@ -96,11 +96,18 @@ describeWith('a real QEMU under KVM', [...BASICS, builtAgent, qemu, kvm, tun, co
     const { collectors } = await agent.stats(uuid);
     const words = Object.entries(collectors).filter(([, { outcome }]) => outcome !== 'ok');
 
-    // It is in the host's namespace; vhost-net is off; smaps is only read when asked for; its monitor is not for the agent.
+    // It is in the host's namespace and in no cgroup of its own; vhost-net is off; delays are not counted and nothing is traced; smaps is only
+    // read when asked for; its monitor is not for the agent.
     expect(words.map(([name, { reason }]) => `${name} ${reason}`).toSorted()).toEqual([
+      'block_io_delay not_configured',
+      'cgroup not_configured',
+      'cgroup_io not_configured',
       'instance_conntrack unsupported',
+      'latency not_configured',
       'memory_breakdown not_configured',
+      'pressure not_configured',
       'pss not_configured',
+      'resources not_configured',
       'vhost not_configured',
       'vmm not_configured',
     ]);

@@ -11,11 +11,8 @@ import { deviceRowsOf } from './device-rows.js';
 import { type IoGroup, IoGroups } from './io-group.js';
 import { type DeviceIo, IoLedger } from './io-ledger.js';
 import { IO_COUNTERS, IO_LIMITS, type IoCounter, type IoLimit } from './io-stat.js';
-import { Lookout, pauseFrom } from './lookout.js';
+import { Lookout } from './lookout.js';
 import { OwnGroups } from './own-group.js';
-
-/** What hardly changes is read that often. */
-const THOROUGH_MS = 15_000;
 
 interface Watched {
   readonly ledger: IoLedger;
@@ -24,8 +21,6 @@ interface Watched {
   group: IoGroup | null;
   /** Of the cgroup. */
   directory: string;
-  /** Monotonic milliseconds of the next reading of what hardly changes. */
-  thoroughAt: number;
   /** Rows by name; null while there are none. */
   rows: Map<string, number> | null;
 }
@@ -37,7 +32,7 @@ export class CgroupIoCollector implements Collector {
     name: 'cgroup_io',
     tier: 'sweep',
     reads:
-      '`io.stat` of the cgroup of the VM, `io.max` of it and of all it lies in; of version 1 two files `blkio.throttle.*` of the cgroup, and every 15 s four with its limits; `/sys/dev/block/*/uevent`. About 6 µs a file',
+      '`io.stat` of the cgroup of the VM, `io.max` of it and of all it lies in; of version 1 six files `blkio.throttle.*` of the cgroup; `/sys/dev/block/*/uevent`. About 2 µs a file, 6 where it says something new',
     enabled: true,
   };
   static readonly readBytes = IO_SUMS.readBytes;
@@ -74,9 +69,8 @@ export class CgroupIoCollector implements Collector {
   }
 
   attach(subject: Subject): void {
-    const never = Number.NEGATIVE_INFINITY;
     const lookout = new Lookout(this.host.clock, subject.row);
-    this.watched.set(subject, { ledger: new IoLedger(), lookout, group: null, directory: '', thoroughAt: never, rows: null });
+    this.watched.set(subject, { ledger: new IoLedger(), lookout, group: null, directory: '', rows: null });
   }
 
   devices(subject: Subject): void {
@@ -111,14 +105,11 @@ export class CgroupIoCollector implements Collector {
   private read(watched: Watched, subject: Subject): Outcome {
     const { group, ledger } = watched;
     if (!group) return Outcome.busy;
-    const now = this.host.clock.monotonic();
-    const isThorough = now >= watched.thoroughAt;
-    const reading = group.read(this.sweeps, isThorough);
+    const reading = group.read(this.sweeps);
     if (typeof reading === 'number') {
       if (reading === Outcome.gone) leave(watched);
       return reading;
     }
-    if (isThorough) watched.thoroughAt = now + pauseFrom(watched.thoroughAt, THOROUGH_MS, subject.row);
     const isNew = ledger.take(group, reading, this.nameOf);
     // Cells that nobody writes keep what they hold.
     if (isNew || watched.rows === null) this.show(watched, subject);

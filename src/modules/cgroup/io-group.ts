@@ -29,8 +29,6 @@ export interface IoReading {
 /** Files of one version. */
 interface Files {
   readonly all: readonly ParsedFile<unknown>[];
-  /** Read anew now and then only. */
-  readonly seldom: ReadonlySet<ParsedFile<unknown>>;
   /** Of what the files said last. */
   make(): IoReading;
 }
@@ -70,11 +68,11 @@ export class IoGroup {
     private readonly shared: ParsedFiles,
   ) {}
 
-  /** @param isThorough whether to read what hardly changes too @returns gone when it was removed; malformed and other failures */
-  read(sweep: number, isThorough: boolean): IoReading | Outcome {
-    const { all, seldom } = this.files;
+  /** @returns gone when it was removed; malformed and other failures */
+  read(sweep: number): IoReading | Outcome {
+    const { all } = this.files;
     try {
-      for (const file of all) if (isThorough || this.reading === null || !seldom.has(file)) file.read(sweep);
+      for (const file of all) file.read(sweep);
     } catch (error) {
       const outcome = outcomeOfErrno(error);
       this.reading = null;
@@ -108,7 +106,6 @@ function secondVersion({ chain }: OwnGroup, open: Open): Files | null {
   const levels = chain.flatMap((directory) => open(`${directory}/io.max`, parseIoMax) ?? []);
   return {
     all: [stat, ...levels],
-    seldom: new Set(),
     make: () => ({ counters: stat.value ?? NOTHING, limits: least(levels.map(({ value }) => value ?? NOTHING)) }),
   };
 }
@@ -135,7 +132,7 @@ const THROTTLES: Readonly<Record<IoLimit, string>> = {
 
 /**
  * `blkio.throttle.*`. Limits of cgroups above do not hold in version 1: each is told apart (kernel, block/blk-throttle.c). They are in a file
- * each, and hardly ever change.
+ * each.
  */
 function firstVersion({ chain }: OwnGroup, open: Open): Files | null {
   const of = <T>(file: string, parse: Parse<T>) => open(`${chain[0]}/blkio.throttle.${file}`, parse);
@@ -148,10 +145,8 @@ function firstVersion({ chain }: OwnGroup, open: Open): Files | null {
     const file = of(THROTTLES[word], parseThrottle);
     return file ? [{ word, file }] : [];
   });
-  const seldom = limits.map(({ file }) => file);
   return {
-    all: [bytes, operations, ...seldom],
-    seldom: new Set<ParsedFile<unknown>>(seldom),
+    all: [bytes, operations, ...limits.map(({ file }) => file)],
     make: () => ({
       counters: joined(bytes.value ?? NOTHING, operations.value ?? NOTHING),
       limits: byDevice(limits.map(({ word, file }) => [word, file.value ?? NOTHING])),

@@ -9,18 +9,25 @@ import { Tables } from '../../model/tables.js';
 import { LatencyCollector } from './latency.collector.js';
 import { GUEST_DNS, SOURCE, SOURCES, TIMINGS } from './latency-metrics.js';
 import { emptyMeasure, type Measure, Timing } from './measure.js';
+import { allOff } from './trace-source.js';
 import { TracedInstance } from './traced-instance.js';
 import { TracedProcesses, type TracedReading } from './traced-processes.js';
 import { TOTALS } from './traffic-metrics.js';
-import { type Amount, BOUND_COUNT, LATENCIES, type Latency } from './words.js';
+import { type Amount, type BlockStates, BOUND_COUNT, LATENCIES, type Latency } from './words.js';
 
 /** What is known of all instances, as a test says. */
 class Told extends TracedProcesses {
   reading: TracedReading | Outcome = Outcome.busy;
   readonly uncounted = new Set<Latency | Amount>();
+  /** Of the life; null before the first. */
+  on: BlockStates | null = null;
 
   constructor() {
     super(new Host(), new Settings(), () => Outcome.busy, null);
+  }
+
+  override get blocks(): BlockStates | null {
+    return this.on;
   }
 
   override of(): TracedReading | Outcome {
@@ -220,10 +227,10 @@ describe('of an instance', () => {
     sweep();
     expect([names(), cell(TOTALS.read_bytes, 'virtiofsd')]).toEqual([['qemu', 'virtiofsd'], 4]);
     traced.uncounted.add('dns');
-    traced.blocks = null;
+    traced.on = null;
     sweep();
     expect(histogram('dns', 'qemu')).toEqual([1, 1, 5, 1]);
-    Object.assign(traced, { blocks: {} });
+    traced.on = allOff([], 'not_wanted');
     sweep();
     expect(histogram('dns', 'qemu')).toEqual(NONE);
   });

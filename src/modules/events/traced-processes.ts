@@ -3,6 +3,7 @@ import { Slicer } from '../../host/slicer.js';
 import type { Subject } from '../../model/collector.js';
 import { Outcome } from '../../model/outcome.js';
 import type { Settings, TracingBlock } from '../../model/settings.js';
+import { Coverage } from './coverage.js';
 import { Enrolment } from './enrolment.js';
 import { MapFill } from './map-fill.js';
 import { type PlainSource, takePlainly } from './plain-source.js';
@@ -30,17 +31,6 @@ const GRACE_MS = 90_000;
 /** Tellings in which a tap that is not there yet is looked for: a VMM makes its own after it has started. */
 const TAP_LOOKS = 6;
 
-const FILES: readonly TracingBlock[] = ['files', 'uring', 'plain-files'];
-/** Which blocks count what; any of them does. */
-const BLOCKS: Readonly<Record<Latency | Amount, readonly TracingBlock[]>> = {
-  ...{ rtt: ['tcp'], connect: ['tcp'], connect_errors: ['tcp'], retransmits: ['tcp'] },
-  ...{ send_bytes: ['bytes'], receive_bytes: ['bytes'], dns: ['dns'] },
-  ...{ read: FILES, write: FILES, fsync: FILES, read_bytes: FILES, write_bytes: FILES },
-  ...{ cpu_block: ['cpu'], run_queue: ['cpu'] },
-};
-/** What is known without the program too. */
-const PLAIN = ['rtt', 'retransmits', 'send_bytes', 'receive_bytes', 'read_bytes', 'write_bytes'] as const;
-
 /** Who is enrolled. */
 const LISTS: ReadonlySet<string> = new Set(['vm', 'dev']);
 const isRead = (map: string): boolean => LISTS.has(map) || PROCESS_MAPS.has(map) || DEVICE_MAPS.has(map);
@@ -48,7 +38,7 @@ const isRead = (map: string): boolean => LISTS.has(map) || PROCESS_MAPS.has(map)
 /** Which processes and taps are traced, and what was counted of them. */
 export class TracedProcesses implements TracingClient {
   /** Of the last life, also after its end; another object for each life. */
-  blocks: BlockStates | null = null;
+  private coverage: Coverage | null = null;
   private readonly instances = new Map<Subject, TracedInstance>();
   private readonly queue: TellingQueue;
   private readonly taps = new TapDevices();
@@ -59,8 +49,6 @@ export class TracedProcesses implements TracingClient {
   /** Slots that a life needs because one with fewer was too small. */
   private needed = 0;
   private enrolled: number | null = null;
-  /** Maps that the kernel side of this life cannot fill. */
-  private lacks: readonly string[] = [];
   private lost = 0;
   /** Of the lives before; null where the kernel does not tell. */
   private missedBefore: number | null = null;
@@ -77,6 +65,11 @@ export class TracedProcesses implements TracingClient {
     private readonly plain: PlainSource | null,
   ) {
     this.queue = new TellingQueue(host.clock, (line) => this.read(line));
+  }
+
+  /** Which blocks are on, in the last life; another object for each life. */
+  get blocks(): BlockStates | null {
+    return this.coverage?.blocks ?? null;
   }
 
   isWanted(): boolean {
@@ -97,9 +90,8 @@ export class TracedProcesses implements TracingClient {
   private begin(session: TracingSession): void {
     this.missedBefore = this.missed;
     this.life = { session, enrolment: new Enrolment(session) };
-    this.blocks = { ...session.blocks };
+    this.coverage = new Coverage({ ...session.blocks });
     this.enrolled = null;
-    this.lacks = [];
     this.fill.beginAnew();
     for (const { processes, devices } of this.instances.values()) {
       for (const traced of [...processes.values(), ...devices]) {
@@ -173,7 +165,7 @@ export class TracedProcesses implements TracingClient {
     const instance = this.instances.get(subject);
     if (!instance) return Outcome.gone;
     const isTraced = instance.wasTold && (this.life !== null || this.host.clock.monotonic() - this.endedAt < GRACE_MS);
-    const isKnown = !(isTraced && PLAIN.every((what) => this.counts(what))) && this.lookPlainly(instance, isTraced);
+    const isKnown = !(isTraced && this.coverage?.isWhole) && this.lookPlainly(instance, isTraced);
     if (isTraced) return { instance, source: 'ebpf' };
     if (isKnown) return { instance, source: 'proc' };
     return this.life ? Outcome.busy : this.standing();
@@ -181,11 +173,11 @@ export class TracedProcesses implements TracingClient {
 
   /** Whether it is counted in the kernel, where anything is; between two lives: whether it was. */
   counts(what: Latency | Amount): boolean {
-    return !this.lacks.includes(what) && BLOCKS[what].some((block) => this.isOn(block));
+    return this.coverage?.counts(what) ?? false;
   }
 
   isOn(block: TracingBlock): boolean {
-    return this.blocks !== null && this.blocks[block] === null;
+    return this.coverage?.isOn(block) ?? false;
   }
 
   /** Neither traced nor read without tracing. */
@@ -213,6 +205,8 @@ export class TracedProcesses implements TracingClient {
     for (const traced of instance.processes.values()) if (traced.key === 0) enrolment.enrol(traced);
     if (!this.isOn('guest-dns')) return;
     const { process, nics } = instance.subject;
+    // What nobody knows now may be as it was.
+    if (nics === null) return;
     const found = process ? this.taps.of(process, nics) : [];
     if (found.length >= tapNames(nics).size) instance.tapLooks = 0;
     for (const traced of instance.devices.filter(({ device }) => !found.some((one) => isSameDevice(one, device)))) {
@@ -252,7 +246,7 @@ export class TracedProcesses implements TracingClient {
       if (missed !== undefined) this.missed = Math.max(this.missed ?? 0, (this.missedBefore ?? 0) + missed);
       if (kind === 'full' && this.life) this.needed = 2 * this.life.session.slots;
       if (kind !== 'tick') return;
-      this.lacks = lacks;
+      if (this.coverage) this.coverage.lacks = lacks;
       this.turn();
       return;
     }
